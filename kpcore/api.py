@@ -1,0 +1,260 @@
+"""The contract between models, trainer and studio.
+
+A family is one folder under `kpcore.models`. It gives a `Family` value; its model encodes an image
+once into particles and decodes particles freely; its `phases` tell the trainer what to minimise.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from kpcore.capabilities import Capabilities
+from kpcore.geometry.patches import Rule, composite
+from kpcore.latents import Latents
+
+Image: TypeAlias = Float[Tensor, "B 3 H W"]
+"""A batch of pictures in [0, 1]."""
+
+Context: TypeAlias = Mapping[str, Tensor]
+"""What a family's decoder needs beside the latents; opaque to everyone else; may be empty."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """Particles of a batch of images, and what only their decoder understands."""
+
+    latents: Latents
+    context: Context = field(default_factory=dict[str, Tensor])
+
+    def to(self, device: torch.device | str) -> Encoding:
+        """Return the same values on `device`."""
+        context = {name: value.to(device) for name, value in self.context.items()}
+        return Encoding(self.latents.to(device), context)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """Decoded glimpses over a background; composes to the picture without any network.
+
+    Attributes:
+        patches: Straight (not premultiplied) RGB and alpha of each glimpse, in the order of the
+            latents' particles, before presence is applied.
+        background: The picture behind all particles.
+        rule: How the layers cover each other (see `kpcore.geometry.patches.composite`).
+        position_scale: Factor from unit coordinates to those at which this family places patches
+            (published DLP weights place on another grid); 1 otherwise.
+    """
+
+    patches: Float[Tensor, "B K 4 S S"]
+    background: Float[Tensor, "B 3 H W"]
+    rule: Rule = "remainder"
+    position_scale: float = 1.0
+
+    def composite(self, latents: Latents) -> Image:
+        """Return the picture, clamped to [0, 1], with the glimpses at the latents' positions."""
+        return composite(
+            self.patches,
+            latents.position * self.position_scale,
+            latents.presence,
+            self.background,
+            self.rule,
+        ).clamp(0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoding:
+    """A decoded batch.
+
+    Attributes:
+        image: The picture, clamped to [0, 1].
+        layers: Glimpses and background, where the family has them: then
+            `layers.composite(latents)` equals `image`.
+        heatmaps: One map per particle in [0, 1], row-major, y down, covering the whole image.
+    """
+
+    image: Image
+    layers: Layers | None = None
+    heatmaps: Float[Tensor, "B K h w"] | None = None
+
+
+class Decoder(Protocol):
+    """Decodes edited latents of one encoding; may keep what an edit does not change."""
+
+    def __call__(self, latents: Latents) -> Decoding:
+        """Return the same picture as `KeypointModel.decode`, to within float rounding."""
+        ...
+
+
+class KeypointModel(nn.Module, ABC):
+    """A model of one family. Modules beneath are ordinary; callers use only these methods."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this model can do."""
+
+    @abstractmethod
+    def encode(self, image: Image, reference: Image | None = None) -> Encoding:
+        """Return the particles of each image, without sampling; may be slow.
+
+        Raises:
+            ShapeError: The image does not have the model's size or three channels.
+        """
+
+    @abstractmethod
+    def decode(self, latents: Latents, context: Context | None = None) -> Decoding:
+        """Return the picture of each set of particles; fast, pure, no hidden state.
+
+        Raises:
+            ShapeError: The latents do not fit the model.
+        """
+
+    def decoder_for(self, encoding: Encoding) -> Decoder:
+        """Return a decoder for edits of one encoding; families override it to cache."""
+        return lambda latents: self.decode(latents, encoding.context)
+
+
+class VideoPredictor(Protocol):
+    """Rolls particles forward in time over a frozen model."""
+
+    history: int
+    renderer: KeypointModel
+
+    def predict(self, past: Sequence[Latents], steps: int) -> Iterator[Latents]:
+        """Yield the latents of each next frame."""
+        ...
+
+
+# -- training ---------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training run stands.
+
+    Attributes:
+        step: Optimiser steps done.
+        steps: Optimiser steps in the whole run.
+        epoch: Passes over the data, with fraction.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What the trainer hands an objective.
+
+    Attributes:
+        image: Pictures in [0, 1].
+        reference: A second view or frame of the same scenes, for families that need one.
+    """
+
+    image: Image
+    reference: Image | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossReport:
+    """The value to minimise, its named terms as they enter it, and what is only watched."""
+
+    total: Float[Tensor, ""]
+    terms: Mapping[str, Tensor]
+    monitors: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+class Objective(Protocol):
+    """Computes the loss of one batch; schedules are functions of `progress`, not hidden state."""
+
+    def __call__(self, batch: Batch, progress: Progress) -> LossReport:
+        """Return the loss of `batch`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phase:
+    """One optimiser's share of training; the trainer cycles the phases of a model.
+
+    Attributes:
+        name: Shown in the events.
+        module: Its parameters are stepped, and it is wrapped for several devices.
+        objective: What is minimised.
+        steps: Optimiser steps before the next phase takes over.
+    """
+
+    name: str
+    module: nn.Module
+    objective: Objective
+    steps: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a preset is trained unless the user says otherwise.
+
+    Attributes:
+        batch: Images per step, over all devices.
+        learning_rate: Of Adam, after the linear start.
+        steps: Optimiser steps of the whole run; None when `epochs` decides.
+        epochs: Passes over the data; None when `steps` decides.
+        milestones: Fractions of the run at which the rate is multiplied by `decay`.
+        decay: Factor at each milestone.
+        rise: Steps over which the rate rises linearly from zero.
+        adam_eps: Adam's epsilon.
+    """
+
+    batch: int = 32
+    learning_rate: float = 2e-4
+    steps: int | None = None
+    epochs: float | None = 100
+    milestones: tuple[float, ...] = (0.3, 0.6)
+    decay: float = 0.5
+    rise: int = 0
+    adam_eps: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named configuration with the recipe that goes with it.
+
+    Attributes:
+        config: The family's frozen configuration.
+        recipe: How to train it.
+        summary: One line for `kp models`.
+    """
+
+    config: Any
+    recipe: Recipe
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One paper's model, as the registry knows it.
+
+    Attributes:
+        name: Registry name, as on the command line.
+        title: Name shown to people.
+        paper: Citation with link.
+        config: The frozen dataclass that holds every choice; its defaults are the paper's.
+        presets: By name; "default" and "tiny" (seconds on a CPU, for tests) always exist.
+        build: Makes an untrained model.
+        phases: Tells the trainer what to minimise.
+        stage: "image" or "video".
+    """
+
+    name: str
+    title: str
+    paper: str
+    config: type[Any]
+    presets: Mapping[str, Preset]
+    build: Callable[[Any], KeypointModel]
+    phases: Callable[[Any, Any], Sequence[Phase]]
+    stage: Literal["image", "video"] = "image"

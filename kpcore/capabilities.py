@@ -1,0 +1,74 @@
+"""What a model can do, declared as values, so that the studio need not know its family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kpcore.latents import Latents
+
+Presence = Literal["none", "gate", "score", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What can be asked of a model, and the sizes it works at.
+
+    Attributes:
+        image_size: (height, width) in pixels of the pictures it encodes and decodes.
+        particles: Particles per image, K (the count at inference where it may change).
+        movable: Positions may be edited and decode to a moved picture.
+        features: Size D of a particle's feature; 0 when it has none.
+        uncertainty: Encoding gives `position_log_var`.
+        presence: "gate" 0..1 multiplies visibility, "score" is a detection score, "count" is
+            0 or 1 by the number of objects, "none" means that all are always present.
+        prototypes: Rows of the codebook; 0 for none.
+        levels: Levels of the pyramid; 1 for flat models.
+        layers: Decoding gives one RGBA layer per particle over a background.
+        heatmaps: Decoding gives one heatmap per particle.
+        glimpse_px: Side of a particle's glimpse in pixels; 0 when it has none.
+        needs_reference: Encoding wants a reference image too.
+        fixed_count: Decoding needs all K particles; otherwise any subset decodes.
+        lattice: (rows, columns) that positions snap to; None when they are continuous.
+        video_history: Frames a video predictor needs; 0 for image models.
+    """
+
+    image_size: tuple[int, int]
+    particles: int
+    movable: bool = True
+    features: int = 0
+    uncertainty: bool = False
+    presence: Presence = "none"
+    prototypes: int = 0
+    levels: int = 1
+    layers: bool = False
+    heatmaps: bool = False
+    glimpse_px: int = 0
+    needs_reference: bool = False
+    fixed_count: bool = True
+    lattice: tuple[int, int] | None = None
+    video_history: int = 0
+
+
+def constrain(latents: Latents, capabilities: Capabilities) -> Latents:
+    """Return the nearest latents that the model can decode.
+
+    Positions are held inside the image and on the lattice, presence inside 0..1 (and whole where
+    it is a count). The value itself is returned when nothing changes.
+    """
+    position = latents.position.clamp(-1.0, 1.0)
+    if capabilities.lattice is not None:
+        rows, columns = capabilities.lattice
+        size = position.new_tensor([columns, rows])
+        cell = ((position + 1.0) * size / 2.0 - 0.5).round().clamp(min=0.0)
+        cell = cell.minimum(size - 1.0)
+        position = (2.0 * cell + 1.0) / size - 1.0
+    presence = latents.presence
+    if presence is not None:
+        presence = presence.clamp(0.0, 1.0)
+        if capabilities.presence == "count":
+            presence = presence.round()
+    same = position.equal(latents.position) and (
+        presence is None or latents.presence is None or presence.equal(latents.presence)
+    )
+    return latents if same else replace(latents, position=position, presence=presence)

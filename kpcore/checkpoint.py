@@ -1,0 +1,258 @@
+"""Checkpoints: one safetensors file with its manifest (JSON) in the header; no code inside.
+
+The manifest names the family and holds its whole configuration, so one file opens alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import kpcore
+from kpcore.configuration import from_plain, to_plain
+from kpcore.errors import CheckpointError, DeviceError, InputError, nearest
+
+if TYPE_CHECKING:
+    import torch
+
+    from kpcore.api import KeypointModel
+
+FORMAT = 1
+_KEY = "keypoint_studio"
+_HEADER_LIMIT = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        family: Registry name.
+        config: The family's configuration as JSON values.
+        step: Optimiser steps that made these weights.
+        data: What it was trained on: source, framing, split (see `kpcore.data`).
+        card: Free facts shown by `kp info`: figures, command, machine, licence.
+        format: Version of this layout.
+        library: Version of kpcore that wrote the file.
+    """
+
+    family: str
+    config: dict[str, Any]
+    step: int = 0
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    card: dict[str, Any] = field(default_factory=dict[str, Any])
+    format: int = FORMAT
+    library: str = kpcore.__version__
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+    """Return a checkpoint's manifest; reads the header only and needs no torch.
+
+    Raises:
+        CheckpointError: The file is missing, not safetensors, or not ours.
+    """
+    path = Path(path)
+    header = _read_header(path)
+    metadata = header.get("__metadata__")
+    text = metadata.get(_KEY) if isinstance(metadata, dict) else None
+    if text is None:
+        raise CheckpointError(
+            f"'{path.name}' is a safetensors file without a Keypoint Studio manifest; open a "
+            f"checkpoint written by 'kp train' or 'kp import'"
+        )
+    try:
+        plain = json.loads(text)
+        version = plain.get("format") if isinstance(plain, dict) else None
+        if isinstance(version, int) and version > FORMAT:
+            raise CheckpointError(
+                f"'{path.name}' has checkpoint format {version}, this version reads up to "
+                f"{FORMAT}; update Keypoint Studio"
+            )
+        return from_plain(Manifest, plain)
+    except (ValueError, InputError) as error:
+        raise CheckpointError(f"the manifest of '{path.name}' is damaged: {error}") from error
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start[:2] == b"PK" or start[:1] == b"\x80":
+                raise CheckpointError(
+                    f"'{path.name}' is a PyTorch pickle, which can hold code and is not opened "
+                    f"here; convert published DLP weights with 'kp import dlp FILE -o OUT.safetensors'"
+                )
+            size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            whole = path.stat().st_size
+            if not 2 <= size <= min(_HEADER_LIMIT, whole - 8):
+                raise CheckpointError(
+                    f"'{path.name}' is not a checkpoint: no safetensors header in its {whole} "
+                    f"bytes; open a .safetensors file written by 'kp train' or 'kp import'"
+                )
+            header = json.loads(file.read(size))
+    except OSError as error:
+        raise CheckpointError(f"cannot read '{path}': {error.strerror or error}") from error
+    except ValueError as error:
+        raise CheckpointError(
+            f"'{path.name}' is not a checkpoint: its header is not safetensors; open a "
+            f".safetensors file written by 'kp train' or 'kp import'"
+        ) from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"'{path.name}' is not a checkpoint: its header is not a table")
+    ends = [
+        entry["data_offsets"][1]
+        for name, entry in header.items()
+        if name != "__metadata__" and isinstance(entry, dict) and "data_offsets" in entry
+    ]
+    if ends and max(ends) + 8 + size > whole:
+        raise CheckpointError(
+            f"'{path.name}' is cut short: {whole} bytes of {max(ends) + 8 + size}; copy or "
+            f"download it again"
+        )
+    return header
+
+
+def save(
+    path: str | os.PathLike[str],
+    model: KeypointModel,
+    manifest: Manifest,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write weights and manifest as one file, atomically.
+
+    Args:
+        path: Ends in .safetensors.
+        model: Its state dict is stored.
+        manifest: What the file says of itself.
+        dtype: Stores floating-point weights in this type; loading gives float32 again.
+
+    Raises:
+        CheckpointError: The folder cannot be written.
+    """
+    from safetensors.torch import save as pack
+
+    state = {
+        name: (value.detach().to("cpu", dtype) if value.is_floating_point() else value.cpu())
+        .contiguous()
+        .clone()
+        for name, value in model.state_dict().items()
+    }
+    blob = pack(state, metadata={_KEY: json.dumps(to_plain(manifest))})
+    write_atomically(Path(path), blob)
+
+
+def write_atomically(path: Path, blob: bytes) -> None:
+    """Write `blob` to `path` whole or not at all.
+
+    Raises:
+        CheckpointError: The folder is missing, read-only or full.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            temporary = file.name
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise CheckpointError(
+            f"cannot write '{path}': {error.strerror or error}; choose a folder that can be "
+            f"written and has {len(blob) / 1e6:.1f} MB free"
+        ) from error
+
+
+def load(path: str | os.PathLike[str], device: str = "cpu") -> KeypointModel:
+    """Return the model of a checkpoint, in eval mode, on `device`.
+
+    Its `manifest` attribute holds the checkpoint's manifest.
+
+    Raises:
+        CheckpointError: Not a checkpoint, damaged, foreign, or of an unknown family.
+        DeviceError: The device is absent.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from kpcore import registry
+
+    path = Path(path)
+    manifest = read_manifest(path)
+    if manifest.family not in registry.FAMILIES:
+        known = ", ".join(registry.FAMILIES)
+        raise CheckpointError(
+            f"'{path.name}' was written for family '{manifest.family}'; known: {known}."
+            f"{nearest(manifest.family, registry.FAMILIES)}"
+        )
+    family = registry.get(manifest.family)
+    try:
+        model = family.build(from_plain(family.config, manifest.config))
+        state = load_file(path)
+    except (SafetensorError, OSError, InputError) as error:
+        raise CheckpointError(f"'{path.name}' cannot be opened: {error}") from error
+    state = {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
+    check_state(model.state_dict(), state, path.name)
+    model.load_state_dict(state)
+    for name, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise CheckpointError(
+                f"'{path.name}' holds NaN or infinite weights in '{name}'; open an earlier "
+                f"checkpoint of that run"
+            )
+    model.manifest = manifest
+    return model.to(find_device(device)).eval()
+
+
+def check_state(want: Any, have: Any, name: str) -> None:
+    """Raise `CheckpointError` unless both state dicts have the same names and shapes."""
+    missing, extra = sorted(want.keys() - have.keys()), sorted(have.keys() - want.keys())
+    wrong = [key for key in want.keys() & have.keys() if want[key].shape != have[key].shape]
+    if not (missing or extra or wrong):
+        return
+    if wrong:
+        key = sorted(wrong)[0]
+        what = f"'{key}' has shape {tuple(have[key].shape)}, wanted {tuple(want[key].shape)}"
+    else:
+        what = f"'{(missing or extra)[0]}' is {'missing' if missing else 'not known'}"
+    raise CheckpointError(
+        f"the weights in '{name}' do not fit its configuration: {what} "
+        f"({len(missing)} missing, {len(extra)} unknown, {len(wrong)} of another shape)"
+    )
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device called `name`: "cpu", "cuda", "cuda:1", "mps", or "auto".
+
+    Raises:
+        DeviceError: It is absent or not a device.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"'{name}' is not a device; use cpu, cuda, cuda:N, mps or auto"
+        ) from error
+    absent = (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if absent:
+        raise DeviceError(f"this machine has no {name} device that torch can use; use cpu")
+    return device

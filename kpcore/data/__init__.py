@@ -1,0 +1,1 @@
+"""Pictures to learn from: video files, folders of images, procedural scenes."""

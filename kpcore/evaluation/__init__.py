@@ -1,0 +1,1 @@
+"""Measures of what models have learnt."""

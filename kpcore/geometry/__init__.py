@@ -1,0 +1,1 @@
+"""Coordinates, heatmaps, glimpses and warps: the geometry every family shares."""

@@ -1,0 +1,1 @@
+"""The families; each is one folder, found through `kpcore.registry`."""

@@ -1,0 +1,1 @@
+"""Building blocks of networks, one backbone a file, paper cited."""

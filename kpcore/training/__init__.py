@@ -1,0 +1,1 @@
+"""The training loop, its events and its snapshots; knows no family."""
