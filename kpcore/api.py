@@ -95,6 +95,9 @@ class Decoder(Protocol):
 class KeypointModel(nn.Module, ABC):
     """A model of one family. Modules beneath are ordinary; callers use only these methods."""
 
+    manifest: Any = None
+    """The checkpoint's manifest, when the model was loaded from one."""
+
     @property
     @abstractmethod
     def capabilities(self) -> Capabilities:
@@ -132,7 +135,7 @@ class VideoPredictor(Protocol):
         ...
 
 
-# -- training ---------------------------------------------------------------------------------------
+# -- training ------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where a training run stands.

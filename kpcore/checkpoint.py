@@ -85,7 +85,7 @@ def _read_header(path: Path) -> dict[str, Any]:
             if start[:2] == b"PK" or start[:1] == b"\x80":
                 raise CheckpointError(
                     f"'{path.name}' is a PyTorch pickle, which can hold code and is not opened "
-                    f"here; convert published DLP weights with 'kp import dlp FILE -o OUT.safetensors'"
+                    f"here; convert published weights with 'kp import dlp FILE -o OUT.safetensors'"
                 )
             size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             whole = path.stat().st_size

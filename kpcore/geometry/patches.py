@@ -21,7 +21,7 @@ Rule = Literal["remainder", "over"]
 
 def placement_weights(
     centre: Float[Tensor, "*n"], patch: int, canvas: int
-) -> Float[Tensor, "*n {canvas} {patch}"]:
+) -> Float[Tensor, "*n N S"]:
     """Return the bilinear weights that carry patch samples to canvas pixels along one axis.
 
     Args:
