@@ -26,14 +26,14 @@ def unit_to_pixel(unit: float, size: int) -> float:
 
 def pixel_centres(
     size: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> Float[Tensor, {size}]:
+) -> Float[Tensor, " size"]:
     """Return the unit coordinates of the centres of `size` pixels."""
     return (2.0 * torch.arange(size, device=device, dtype=dtype) + 1.0) / size - 1.0
 
 
 def corner_aligned(
     size: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> Float[Tensor, {size}]:
+) -> Float[Tensor, " size"]:
     """Return the published networks' grid, linspace(-1, 1), with pixel centres at +-1."""
     return torch.linspace(-1.0, 1.0, size, device=device, dtype=dtype)
 

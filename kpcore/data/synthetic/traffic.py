@@ -19,7 +19,7 @@ SLOPE = -0.14
 """Rise of the road over the picture, radians (negative: up to the right)."""
 LANES = (0.29, 0.435, 0.60, 0.755)
 """Where the lanes cross the middle column, in picture heights."""
-LANE_SCALE = (0.86, 0.95, 1.05, 1.14)
+LANE_SCALE = (0.84, 0.92, 1.00, 1.08)
 """Nearer lanes look larger."""
 PERIOD = 1.9
 """Length of the loop a lane's cars run on, in picture widths; 0.95 of it is out of sight."""
@@ -110,7 +110,7 @@ def _vehicles(random: np.random.Generator) -> list[_Vehicle]:
             r, g, b = (float(c * f) for c, f in zip(base, light, strict=True))
             colour = _shade((r, g, b), 1.0)
             if random.random() < 0.2:
-                patches = _van(colour, random.uniform(0.195, 0.215), random.uniform(0.095, 0.105))
+                patches = _van(colour, random.uniform(0.19, 0.205), random.uniform(0.095, 0.105))
             else:
                 patches = _car(colour, random.uniform(0.155, 0.19), random.uniform(0.082, 0.096))
             start = offset + float(cuts[number]) + number * gap
@@ -160,7 +160,7 @@ def _ground(random: np.random.Generator, size: int) -> Float[ndarray, "H W 3"]:
     )
     verge = random.dirichlet(np.full(4, 0.7)) @ anchors
     near = verge * random.uniform(0.90, 1.0)
-    road = random.uniform(0.36, 0.52) * np.asarray([1.0, 1.0, 1.0]) + np.asarray([-0.01, 0.0, 0.02])
+    road = random.uniform(0.40, 0.54) * np.asarray([1.0, 1.0, 1.0]) + np.asarray([-0.01, 0.0, 0.02])
     paint = np.asarray([0.90, 0.89, 0.84]) * random.uniform(0.88, 1.0)
     bush = verge * np.asarray([0.62, 0.78, 0.60])
     colours = np.stack([verge, near, road, paint, bush]) * random.uniform(0.82, 1.06)
