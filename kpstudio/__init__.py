@@ -1,0 +1,1 @@
+"""Keypoint Studio: hold the particles of a picture in your hand."""

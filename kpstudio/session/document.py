@@ -1,0 +1,143 @@
+"""The open model and media, their encodings, and the edited particles: one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from kpcore.api import Encoding
+    from kpcore.capabilities import Capabilities
+    from kpcore.latents import Latents
+
+
+def _nothing() -> Mapping[int, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the studio knows of the open model; the weights stay in the engine.
+
+    Attributes:
+        key: New for every load, so that late answers of another model are told apart.
+        path: Of the checkpoint.
+        title: Shown name, e.g. the file's stem.
+        family: Shown name of its family.
+        capabilities: What it can do.
+        step: Training step of the weights.
+        parameters: Number of weights.
+        device: Where it runs, e.g. "cpu".
+        facts: The manifest's card and data description, as JSON values.
+    """
+
+    key: int
+    path: str
+    title: str
+    family: str
+    capabilities: Capabilities
+    step: int = 0
+    parameters: int = 0
+    device: str = "cpu"
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """The open image, folder or video.
+
+    Attributes:
+        key: New for every opening.
+        path: Of the file or folder.
+        name: Shown name.
+        kind: What it is.
+        count: Number of frames.
+        fps: Frames per second of a video, else None.
+        size: (width, height) of the first frame in pixels.
+    """
+
+    key: int
+    path: str
+    name: str
+    kind: Literal["image", "folder", "video"]
+    count: int
+    fps: float | None = None
+    size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """Everything that edits change, and what they refer to.
+
+    Attributes:
+        model: The open model, or None.
+        media: The open media, or None.
+        encoded: Frame -> what the model made of it (a batch of one).
+        edited: Frame -> particles after edits; a frame without edits is absent.
+        keep: Only this many of the surest particles are decoded; None for all.
+    """
+
+    model: ModelInfo | None = None
+    media: MediaInfo | None = None
+    encoded: Mapping[int, Encoding] = field(default_factory=_nothing)
+    edited: Mapping[int, Latents] = field(default_factory=_nothing)
+    keep: int | None = None
+
+    def with_encoding(self, frame: int, encoding: Encoding) -> Document:
+        """Return the document with the encoding of `frame` added."""
+        return replace(self, encoded=MappingProxyType({**self.encoded, frame: encoding}))
+
+    def with_edited(self, frame: int, latents: Latents) -> Document:
+        """Return the document with the particles of `frame` replaced."""
+        return replace(self, edited=MappingProxyType({**self.edited, frame: latents}))
+
+    def original(self, frame: int) -> Latents | None:
+        """Return the particles as encoded, or None while the frame is not encoded."""
+        encoding = self.encoded.get(frame)
+        return encoding.latents if encoding else None
+
+    def latents(self, frame: int) -> Latents | None:
+        """Return the particles of `frame` after edits, all K of them."""
+        return self.edited.get(frame) or self.original(frame)
+
+    def ranking(self, frame: int) -> Sequence[int]:
+        """Return the rows of `frame`, surest first.
+
+        Present particles come before absent ones; within each the smaller position variance is
+        surer (DLP sec. 5.2). Taken from the encoding, so that edits do not reorder it.
+        """
+        original = self.original(frame)
+        return rank(original) if original else ()
+
+    def kept(self, frame: int) -> frozenset[int]:
+        """Return the rows that the top-K filter leaves."""
+        order = self.ranking(frame)
+        return frozenset(order if self.keep is None else order[: self.keep])
+
+    def shown(self, frame: int) -> Latents | None:
+        """Return what is decoded: the edited particles under the top-K filter."""
+        latents = self.latents(frame)
+        if latents is None or self.keep is None or self.keep >= latents.count:
+            return latents
+        kept = self.kept(frame)
+        if latents.presence is None:
+            return latents.select(sorted(kept))
+        dropped = [row for row in range(latents.count) if row not in kept]
+        return latents.with_rows("presence", dropped, [0.0] * len(dropped))
+
+
+def rank(latents: Latents) -> tuple[int, ...]:
+    """Return the rows of one image's particles, surest first."""
+    presence = latents.rows("presence")
+    spread = latents.rows("position_log_var")
+
+    def doubt(row: int) -> tuple[float, float]:
+        absent = 0.0 if presence is None or float(presence[row]) > 0.5 else 1.0  # type: ignore[arg-type]
+        variance = sum(spread[row]) if spread is not None else 0.0  # type: ignore[arg-type]
+        if spread is None and presence is not None:
+            variance = -float(presence[row])  # type: ignore[arg-type]
+        return absent, variance
+
+    return tuple(sorted(range(latents.count), key=doubt))

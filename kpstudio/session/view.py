@@ -1,0 +1,88 @@
+"""How the document is looked at; never undone, never lost with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+Role: TypeAlias = Literal["input", "reconstruction", "edited", "difference"]
+ROLES: tuple[Role, ...] = ("input", "reconstruction", "edited", "difference")
+
+LayerName: TypeAlias = Literal[
+    "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "particles",
+    "ellipses", "labels",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """One row of the layers panel.
+
+    Attributes:
+        name: What is drawn.
+        visible: Whether it is drawn.
+        opacity: 0..1.
+    """
+
+    name: LayerName
+    visible: bool = True
+    opacity: float = 1.0
+
+
+DEFAULT_LAYERS = (
+    LayerView("labels"),
+    LayerView("ellipses", opacity=0.8),
+    LayerView("particles"),
+    LayerView("glimpses", visible=False),
+    LayerView("heatmaps", visible=False, opacity=0.6),
+    LayerView("masks", visible=False, opacity=0.5),
+    LayerView("reconstruction", visible=False),
+    LayerView("input", visible=False),
+    LayerView("picture"),
+)
+"""Front first. "picture" is what the canvas's role says: input, reconstruction, edited, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """Frame, selection and what is drawn.
+
+    Attributes:
+        frame: Shown frame, from 0.
+        selection: Selected rows.
+        hovered: Row under the mouse, or None.
+        layers: Front first.
+        main: The role of the large canvas.
+        grid: The centre is a grid of equals instead of one large canvas.
+        overlays_hidden: Held-key state: overlays are out of the way.
+        show_original: Held-key state: the input is shown in place of the edited picture.
+    """
+
+    frame: int = 0
+    selection: frozenset[int] = field(default=frozenset())
+    hovered: int | None = None
+    layers: tuple[LayerView, ...] = DEFAULT_LAYERS
+    main: Role = "edited"
+    grid: bool = False
+    overlays_hidden: bool = False
+    show_original: bool = False
+
+    def layer(self, name: LayerName) -> LayerView:
+        """Return the row called `name`."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def with_layer(
+        self, name: LayerName, *, visible: bool | None = None, opacity: float | None = None
+    ) -> ViewState:
+        """Return the view with one row of the layers panel changed."""
+        layers = tuple(
+            replace(
+                layer,
+                visible=layer.visible if visible is None else visible,
+                opacity=layer.opacity if opacity is None else min(1.0, max(0.0, opacity)),
+            )
+            if layer.name == name
+            else layer
+            for layer in self.layers
+        )
+        return replace(self, layers=layers)
