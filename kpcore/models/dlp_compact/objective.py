@@ -1,0 +1,104 @@
+"""What the compact DLP Object model minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from kpcore.api import Batch, LossReport, Phase, Progress
+from kpcore.geometry.coordinates import pixel_centres
+from kpcore.geometry.windows import composite_windows
+from kpcore.models.dlp_compact.config import CompactConfig
+from kpcore.models.dlp_compact.model import CompactDLP
+
+_SIDE = 64.0
+"""Sums over pixels count as if the picture had this side, so weights hold at any size."""
+
+
+def off_centre(alpha: Float[Tensor, "B K S S"]) -> Float[Tensor, "B K"]:
+    """Return the squared distance of each alpha's centre of mass from the middle.
+
+    The unit is a sixteenth of the glimpse's side, squared.
+    """
+    along = pixel_centres(alpha.shape[-1], alpha.device, alpha.dtype) * 8.0
+    mass = alpha.sum((-2, -1)) + 1e-3
+    x = (alpha.sum(-2) * along).sum(-1) / mass
+    y = (alpha.sum(-1) * along).sum(-1) / mass
+    return x**2 + y**2
+
+
+class CompactObjective:
+    """Reconstruction, Chamfer-KL, feature KL, price of presence and centring (DLP eqs. 3 to 5).
+
+    Departs: warm-up (`warmup_steps`) learns the glimpses' colours and the background, each by
+    itself; presence has a price; see `CompactDLP` for the rest.
+    """
+
+    def __init__(self, model: CompactDLP, config: CompactConfig) -> None:
+        self._model = model
+        self._config = config
+
+    def __call__(self, batch: Batch, progress: Progress) -> LossReport:
+        """Return the loss of a batch."""
+        image = batch.image
+        model, c = self._model, self._config
+        scale = (_SIDE / c.image_size) ** 2
+        kept = model.keep(model.proposals(image), noise=c.presence_noise)
+        mean, log_var, glimpses = model.appearance(image, kept.position)
+        position = kept.position + (0.5 * kept.log_var).exp() * torch.randn_like(kept.position)
+        feature = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+        presence = kept.presence_logit.sigmoid()
+        patches = model.patches(feature)
+        colour, alpha = patches.split([3, 1], dim=2)
+        background = model.background_decoder(model.background_encoder(image))
+        prior = model.prior(image)
+        kl = chamfer_kl(kept.position, kept.log_var, prior, c.sigma)
+        terms = {
+            "chamfer_kl": c.beta * kl,
+            "feature_kl": c.feature_kl * _gaussian_kl(mean, log_var),
+        }
+        monitors = {"present": presence.sum(1).mean()}
+        if progress.step < c.warmup_steps:
+            terms["glimpse"] = scale * _squared(colour, glimpses)
+            terms["background"] = scale * _squared(background, image)
+        else:
+            picture = composite_windows(patches, position, presence, background)
+            terms["reconstruction"] = scale * _squared(picture, image)
+            terms["presence"] = c.presence_cost * presence.sum(1).mean()
+            off = off_centre(alpha.squeeze(2)) * presence.detach()
+            terms["centring"] = c.centring * off.sum(1).mean()
+            monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
+        return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+
+def _squared(a: Tensor, b: Tensor) -> Float[Tensor, ""]:
+    """Squared error, summed over an image and averaged over the batch."""
+    return ((a - b) ** 2).sum() / a.shape[0]
+
+
+def _gaussian_kl(mean: Tensor, log_var: Tensor) -> Float[Tensor, ""]:
+    """KL of the features to N(0, 1), summed over an image, averaged over the batch."""
+    return 0.5 * (mean**2 + log_var.exp() - 1.0 - log_var).sum() / mean.shape[0]
+
+
+def chamfer_kl(
+    position: Float[Tensor, "B K 2"],
+    log_var: Float[Tensor, "B K 2"],
+    proposal: Float[Tensor, "B L 2"],
+    sigma: float,
+) -> Float[Tensor, ""]:
+    """Chamfer-KL between the particles and the prior's proposals (DLP sec. 4.1, eq. 4)."""
+    variance = sigma**2
+    spread = log_var - 2.0 * torch.log(torch.tensor(sigma)) + 1.0 - log_var.exp() / variance
+    square = (position[:, :, None] - proposal[:, None]) ** 2
+    kl = -0.5 * (spread[:, :, None] - square / variance).sum(-1)
+    return (kl.amin(1).sum(1) + kl.amin(2).sum(1)).mean()
+
+
+def phases(model: CompactDLP, config: CompactConfig) -> Sequence[Phase]:
+    """Everything is trained together."""
+    return [Phase("all", model, CompactObjective(model, config))]
