@@ -31,7 +31,9 @@ def from_plain(kind: type[T], plain: object) -> T:
     Raises:
         InputError: A field is unknown (names the nearest) or has the wrong type.
     """
-    if is_dataclass(kind) and isinstance(plain, dict):
+    if is_dataclass(kind):
+        if not isinstance(plain, dict):
+            raise InputError(f"{kind.__name__} is a table of fields; got {type(plain).__name__}")
         known = [field.name for field in fields(kind)]
         for key in plain:
             if key not in known:
@@ -41,10 +43,8 @@ def from_plain(kind: type[T], plain: object) -> T:
                 )
     try:
         return _converter().structure(plain, kind)
-    except (ClassValidationError, ValueError, TypeError, KeyError) as error:
-        reasons = (
-            "; ".join(transform_error(error))
-            if hasattr(error, "__notes__") or isinstance(error, ClassValidationError)
-            else str(error)
-        )
+    except ClassValidationError as error:
+        reasons = "; ".join(transform_error(error))
         raise InputError(f"not a valid {kind.__name__}: {reasons}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"not a valid {kind.__name__}: {error}") from error
