@@ -1,0 +1,68 @@
+"""Turn what a user names (a video, a folder, procedural scenes) into pictures to learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kpcore.data import frame_cache
+from kpcore.data.clips import HeldOut, Split
+from kpcore.data.image_folder import FrameSource, Report
+from kpcore.data.procedural import EPOCH, SceneImages, names
+from kpcore.data.source import ImageSource
+from kpcore.errors import DataError, nearest
+from kpcore.geometry.framing import FramingRule
+
+
+def open_source(
+    spec: str,
+    size: tuple[int, int],
+    *,
+    split: Split = "train",
+    held_out: HeldOut = 0.1,
+    stride: int = 1,
+    framing: FramingRule | None = None,
+    seed: int = 0,
+    epoch: int = EPOCH,
+    pool: int = 0,
+    cache: Path | None = None,
+    progress: Report | None = None,
+) -> ImageSource:
+    """Return the pictures called `spec`, at `size` (H, W).
+
+    Args:
+        spec: Path of a video, of an image or of a folder of them; or the name of procedural scenes.
+        size: (H, W) of the model.
+        split: "train", or "held-out" for what training never sees.
+        held_out: Clips kept out of training: how many, what fraction, or their names; of a single
+            clip, frames at its end. Procedural scenes have an endless part of their own.
+        stride: Every how many frames one is used.
+        framing: How source pictures become the model's; None means the middle crop.
+        seed: Of procedural scenes.
+        epoch: Pictures in a nominal pass over procedural scenes.
+        pool: Make so many procedural pictures at once and repeat them; 0 makes each when asked.
+        cache: Folder for frames at the model's size; None means the user's cache folder.
+        progress: Told how many pictures are ready, of how many.
+
+    Raises:
+        DataError: Nothing of that name, or it cannot be read.
+        InputError: An option is out of range.
+    """
+    if Path(spec).exists():
+        return FrameSource(
+            spec,
+            size,
+            split=split,
+            held_out=held_out,
+            stride=stride,
+            framing=framing,
+            cache=cache or frame_cache.default_folder(),
+            progress=progress,
+        )
+    if spec in names():
+        return SceneImages(
+            spec, size, split=split, seed=seed, epoch=epoch, pool=pool, progress=progress
+        )
+    raise DataError(
+        f"there is no data '{spec}'; give the path of a video or of a folder of images or videos, "
+        f"or one of the procedural scenes {', '.join(names())}.{nearest(spec, names())}"
+    )

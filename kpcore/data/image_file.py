@@ -1,0 +1,180 @@
+"""Read any still image as 8-bit RGB, upright, with a note of everything that was converted.
+
+Transparent pictures are laid on white, as a page or browser shows them. 16-bit values are divided
+by 257, so that black and white stay so; wider or floating-point values are stretched from their
+least to their greatest.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, ImageOps
+
+from kpcore.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+"""File names that are looked at in folders; the content decides what a file really is."""
+
+LIMIT_PIXELS = 178_956_970
+"""Pixels above which a file is refused (about 13,377 square; some 700 MB while it is decoded)."""
+
+Image.MAX_IMAGE_PIXELS = LIMIT_PIXELS  # Pillow warns from half of it otherwise
+
+LARGEST_SIDE = 4096
+"""Pictures with a longer side are read reduced, so that what is kept is at most 50 MB."""
+
+_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "WEBP", "GIF", "PPM")
+_READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StillImage:
+    """A picture as it was read.
+
+    Attributes:
+        picture: RGB, upright.
+        size: (H, W) in the file, upright; larger than the picture when that was reduced.
+        notes: What was converted, one short sentence each.
+    """
+
+    picture: UInt8[ndarray, "H W 3"]
+    size: tuple[int, int]
+    notes: tuple[str, ...] = ()
+
+
+def read_image(path: str | Path, largest_side: int = LARGEST_SIDE) -> StillImage:
+    """Return the picture in a PNG, JPEG, TIFF, BMP, WebP, GIF or PPM file.
+
+    Args:
+        path: The file.
+        largest_side: A longer picture is reduced to this; JPEG files are decoded small at once.
+
+    Raises:
+        DataError: Missing, unreadable, not an image, damaged, or above `LIMIT_PIXELS`.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            _check_pixels(path, image.width, image.height)
+            return _convert(image, largest_side)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(_too_large(path)) from error
+    except MemoryError as error:
+        raise DataError(f"'{path.name}' does not fit in memory; open a smaller copy") from error
+    except Image.UnidentifiedImageError as error:
+        raise DataError(
+            f"'{path.name}' is not an image that can be read here; open a PNG, JPEG, TIFF, BMP or "
+            f"WebP file"
+        ) from error
+    except _READ_ERRORS as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise DataError(f"cannot read '{path}': {error.strerror}") from error
+        raise DataError(
+            f"the image '{path.name}' is damaged or cut short ({error}); copy it again or open "
+            f"another"
+        ) from error
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return (H, W) of the picture that `read_image` gives, from the file's header alone.
+
+    Raises:
+        DataError: As `read_image`, as far as the header shows it.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            _check_pixels(path, image.width, image.height)
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            width, height = image.size[::-1] if turned else image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(_too_large(path)) from error
+    except _READ_ERRORS as error:
+        raise DataError(
+            f"'{path.name}' is not an image that can be read here ({error}); open a PNG, JPEG, "
+            f"TIFF, BMP or WebP file"
+        ) from error
+    return _reduced((height, width), LARGEST_SIDE)
+
+
+def _too_large(path: Path, size: str = "far too many") -> str:
+    return (
+        f"'{path.name}' has {size} pixels; up to {LIMIT_PIXELS // 10**6} million can be read; "
+        f"reduce it first"
+    )
+
+
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width * height > LIMIT_PIXELS:
+        raise DataError(_too_large(path, f"{width} x {height}"))
+
+
+def _reduced(size: tuple[int, int], largest: int) -> tuple[int, int]:
+    """(H, W) brought below `largest` with the same shape."""
+    scale = min(1.0, largest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _convert(image: Image.Image, largest: int) -> StillImage:
+    notes: list[str] = []
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append(f"first of {image.n_frames} pictures in the file")
+    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    size = image.size if turned else image.size[::-1]
+    goal = _reduced(size, largest)
+    if goal != size:
+        image.draft(None, goal if turned else goal[::-1])
+        notes.append(f"read at {goal[1]} x {goal[0]} of {size[1]} x {size[0]} pixels")
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    if upright.size != image.size or image.getexif().get(0x0112, 1) != 1:
+        notes.append("turned upright as its EXIF entry says")
+    if upright.size != goal[::-1]:
+        upright = _to_depth_8(upright, notes).resize(
+            goal[::-1], Image.Resampling.BOX, reducing_gap=2.0
+        )
+    picture = np.array(_to_rgb(_to_depth_8(upright, notes), notes))
+    return StillImage(picture, size, tuple(dict.fromkeys(notes)))
+
+
+def _to_depth_8(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Grey values of 16 and 32 bits as 8 bits; palettes as colours; the rest as it is."""
+    if image.mode.startswith("I;16"):
+        notes.append("16-bit grey reduced to 8 bits")
+        values = np.asarray(image).astype(np.uint16)
+        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        low, high = float(values.min()), float(values.max())
+        notes.append(f"values {low:g} to {high:g} stretched to 8 bits")
+        scaled = (values - low) * (255.0 / (high - low) if high > low else 0.0)
+        return Image.fromarray(scaled.round().astype(np.uint8))
+    if image.mode in ("P", "PA"):
+        notes.append("palette turned into colours")
+        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+    return image
+
+
+def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Any 8-bit picture as RGB."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.has_transparency_data:
+        notes.append("transparent parts laid on white")
+        layer = image.convert("RGBA")
+        sheet = Image.new("RGBA", layer.size, "white")
+        sheet.alpha_composite(layer)
+        return sheet.convert("RGB")
+    if image.mode == "CMYK":
+        notes.append("CMYK turned into RGB")
+    elif image.mode in ("1", "L"):
+        notes.append("grey turned into RGB")
+    else:
+        notes.append(f"{image.mode} turned into RGB")
+    return image.convert("RGB")
