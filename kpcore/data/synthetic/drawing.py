@@ -84,6 +84,8 @@ def _body_coverage(body: Body, size: int) -> tuple[slice, slice, list[ndarray], 
     reach = _reach(body) + 1.5 / size
     x0, x1 = (int(np.floor((body.place[0] + s * reach) * size)) for s in (-1, 1))
     y0, y1 = (int(np.floor((body.place[1] + s * reach) * size)) for s in (-1, 1))
+    if x1 < 0 or y1 < 0 or x0 >= size or y0 >= size:
+        return None
     x = (np.arange(x0, x1 + 1, dtype=np.float32) + 0.5) / size - body.place[0]
     y = (np.arange(y0, y1 + 1, dtype=np.float32) + 0.5) / size - body.place[1]
     cos, sin = np.cos(body.angle), np.sin(body.angle)
@@ -93,8 +95,6 @@ def _body_coverage(body: Body, size: int) -> tuple[slice, slice, list[ndarray], 
     covers = [np.clip(0.5 - _distance(p, u, v) * step, 0.0, 1.0) for p in body.patches]
     solid = [c for c, p in zip(covers, body.patches, strict=True) if p.solid]
     silhouette = np.maximum.reduce(solid) if len(solid) > 1 else solid[0]
-    if x1 < 0 or y1 < 0 or x0 >= size or y0 >= size:
-        return None
     return slice(y0, y1 + 1), slice(x0, x1 + 1), covers, silhouette
 
 

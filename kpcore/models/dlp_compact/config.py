@@ -38,6 +38,7 @@ class CompactConfig:
         presence_noise: standard deviation of the noise on the presence logits while choosing.
         centring: weight of the squared distance between the alpha's centre of mass and the middle
             of the glimpse, in sixteenths of a glimpse.
+        coverage_cost: price of a glimpse that is opaque all over; keeps ground out of glimpses.
     """
 
     image_size: int = 128
@@ -54,11 +55,12 @@ class CompactConfig:
     prior_kept: int = 20
     sigma: float = 0.1
     warmup_steps: int = 300
-    beta: float = 0.02
+    beta: float = 0.005
     feature_kl: float = 0.01
     presence_cost: float = 1.0
     presence_noise: float = 0.5
-    centring: float = 0.5
+    centring: float = 1.0
+    coverage_cost: float = 1.0
 
     def __post_init__(self) -> None:
         for name, accepted in (("cell_px", (4, 8, 16)), ("glimpse_px", (8, 16, 32))):

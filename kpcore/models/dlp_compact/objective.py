@@ -22,9 +22,11 @@ _SIDE = 64.0
 def off_centre(alpha: Float[Tensor, "B K S S"]) -> Float[Tensor, "B K"]:
     """Return the squared distance of each alpha's centre of mass from the middle.
 
-    The unit is a sixteenth of the glimpse's side, squared.
+    The unit is a sixteenth of the glimpse's side, squared. Alpha is squared first, so that the
+    body counts and a faint shadow hardly does.
     """
     along = pixel_centres(alpha.shape[-1], alpha.device, alpha.dtype) * 8.0
+    alpha = alpha**2
     mass = alpha.sum((-2, -1)) + 1e-3
     x = (alpha.sum(-2) * along).sum(-1) / mass
     y = (alpha.sum(-1) * along).sum(-1) / mass
@@ -63,6 +65,8 @@ class CompactObjective:
         }
         monitors = {"present": presence.sum(1).mean()}
         if progress.step < c.warmup_steps:
+            # Every weight has a gradient at every step, as training on several devices asks.
+            terms["presence"] = 0.0 * presence.sum()
             terms["glimpse"] = scale * _squared(colour, glimpses)
             terms["background"] = scale * _squared(background, image)
         else:
@@ -71,6 +75,8 @@ class CompactObjective:
             terms["presence"] = c.presence_cost * presence.sum(1).mean()
             off = off_centre(alpha.squeeze(2)) * presence.detach()
             terms["centring"] = c.centring * off.sum(1).mean()
+            cover = alpha.mean((2, 3, 4)) * presence.detach()
+            terms["coverage"] = c.coverage_cost * cover.sum(1).mean()
             monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
 
