@@ -1,7 +1,8 @@
 """The one coordinate convention of the project.
 
 Unit coordinates: (x, y), x to the right, y down, image *edges* at -1 and +1, so the centre of
-pixel i of n lies at (2 i + 1) / n - 1. Nothing outside this module writes the half pixel.
+pixel i of n lies at (2 i + 1) / n - 1. Nothing outside this module and `units`, whose pure-number
+functions are offered here too, writes the half pixel.
 
 Some published networks use a grid with pixel *centres* at +-1 ("corner-aligned"). A value v on that
 grid is v (n - 1) / n here; the two functions below convert, and are called only inside a family.
@@ -13,15 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-
-def pixel_to_unit(pixel: float, size: int) -> float:
-    """Return the unit coordinate of a continuous pixel index (0 is the first pixel's centre)."""
-    return (2.0 * pixel + 1.0) / size - 1.0
-
-
-def unit_to_pixel(unit: float, size: int) -> float:
-    """Return the continuous pixel index (0 is the first pixel's centre) of a unit coordinate."""
-    return ((unit + 1.0) * size - 1.0) / 2.0
+from kpcore.geometry.units import pixel_to_unit as pixel_to_unit
+from kpcore.geometry.units import unit_to_pixel as unit_to_pixel
 
 
 def pixel_centres(

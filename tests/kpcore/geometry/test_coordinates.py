@@ -11,6 +11,7 @@ from kpcore.geometry.coordinates import (
     to_corner_aligned,
     unit_to_pixel,
 )
+from kpcore.geometry.units import edge_distance, unit_at_edge_distance
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 128])
@@ -28,3 +29,10 @@ def test_published_grid_maps_to_pixel_centres() -> None:
     ours = from_corner_aligned(corner_aligned(16), 16)
     assert torch.allclose(ours, pixel_centres(16), atol=1e-6)
     assert torch.allclose(to_corner_aligned(ours, 16), corner_aligned(16), atol=1e-6)
+
+
+def test_distances_from_an_edge_come_back() -> None:
+    assert edge_distance(-1.0, 640) == 0.0
+    assert edge_distance(1.0, 640) == 640
+    assert edge_distance(pixel_to_unit(3, 8), 8) == 3.5
+    assert unit_at_edge_distance(edge_distance(0.3, 640), 640) == pytest.approx(0.3)
