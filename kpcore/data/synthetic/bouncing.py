@@ -36,7 +36,7 @@ class Bouncing:
         self, random: np.random.Generator, size: int
     ) -> tuple[np.ndarray, list[Body], np.ndarray]:
         ground = np.asarray(colorsys.hsv_to_rgb(random.random(), 0.35, random.uniform(0.10, 0.28)))
-        picture = np.broadcast_to(ground.astype(np.float32), (size, size, 3))
+        picture = np.broadcast_to(ground.astype(np.float32)[:, None, None], (3, size, size))
         bodies: list[Body] = []
         count = int(random.integers(2, 7))
         hues = random.permutation(np.arange(8)) / 8.0 + random.uniform(-0.03, 0.03, 8)

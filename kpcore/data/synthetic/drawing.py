@@ -99,10 +99,10 @@ def _body_coverage(body: Body, size: int) -> tuple[slice, slice, list[ndarray], 
 
 
 def paint(
-    ground: Float[ndarray, "H W 3"], bodies: Sequence[Body]
-) -> tuple[Float[ndarray, "H W 3"], Bool[ndarray, "N H W"], Float[ndarray, " N"]]:
+    ground: Float[ndarray, "3 H W"], bodies: Sequence[Body]
+) -> tuple[Float[ndarray, "3 H W"], Bool[ndarray, "N H W"], Float[ndarray, " N"]]:
     """Paint bodies in order over a ground; gives picture, visible masks and visible shares."""
-    size = ground.shape[0]
+    size = ground.shape[-1]
     picture = ground.astype(np.float32).copy()
     masks = np.zeros((len(bodies), size, size), dtype=bool)
     whole = np.ones(len(bodies), dtype=np.float32)
@@ -118,10 +118,13 @@ def paint(
             slice(max(rows.start, 0), min(rows.stop, size)),
             slice(max(columns.start, 0), min(columns.stop, size)),
         )
-        target = picture[window]
+        target = picture[(slice(None), *window)]
         for cover, patch in zip(covers, body.patches, strict=True):
-            weight = (cover[inside_rows, inside_columns] * patch.opacity)[..., None]
-            target += weight * (np.asarray(patch.colour, dtype=np.float32) - target)
+            weight = cover[inside_rows, inside_columns]
+            if patch.opacity < 1.0:
+                weight = weight * np.float32(patch.opacity)
+            colour = np.asarray(patch.colour, dtype=np.float32)
+            target += weight * (colour[:, None, None] - target)
         solid = silhouette[inside_rows, inside_columns] > 0.5
         masks[(slice(None, number), *window)] &= ~solid
         masks[(number, *window)] = solid
@@ -134,13 +137,13 @@ def _unit(bodies: Sequence[Body]) -> Float[ndarray, "N 2"]:
 
 
 def scene(
-    ground: Float[ndarray, "H W 3"], bodies: Sequence[Body], identity: Sequence[int]
+    ground: Float[ndarray, "3 H W"], bodies: Sequence[Body], identity: Sequence[int]
 ) -> Scene:
     """Paint one picture; objects that do not show at all are left out of the truth."""
     picture, masks, visible = paint(ground, bodies)
     shown = visible > 0
     return Scene(
-        image=np.clip(picture.transpose(2, 0, 1), 0.0, 1.0),
+        image=np.clip(picture, 0.0, 1.0),
         position=_unit(bodies)[shown],
         mask=masks[shown],
         visible=visible[shown],
@@ -149,12 +152,12 @@ def scene(
 
 
 def scene_clip(
-    ground: Float[ndarray, "H W 3"], frames: Sequence[Sequence[Body]], identity: Sequence[int]
+    ground: Float[ndarray, "3 H W"], frames: Sequence[Sequence[Body]], identity: Sequence[int]
 ) -> SceneClip:
     """Paint a clip; every frame lists all bodies of the clip in the same order."""
     painted = [paint(ground, bodies) for bodies in frames]
     return SceneClip(
-        image=np.stack([np.clip(p.transpose(2, 0, 1), 0.0, 1.0) for p, _, _ in painted]),
+        image=np.stack([np.clip(p, 0.0, 1.0) for p, _, _ in painted]),
         position=np.stack([_unit(bodies) for bodies in frames]),
         mask=np.stack([m for _, m, _ in painted]),
         visible=np.stack([v for _, _, v in painted]),

@@ -72,13 +72,13 @@ class MultiDSprites:
     def sample(self, seed: int, index: int, size: int) -> Scene:
         """One picture; see `SceneSource`."""
         bodies, _ = self._bodies(generator(seed, index, STREAM))
-        ground = np.zeros((size, size, 3), dtype=np.float32)
+        ground = np.zeros((3, size, size), dtype=np.float32)
         return scene(ground, bodies, range(len(bodies)))
 
     def clip(self, seed: int, index: int, size: int, frames: int) -> SceneClip:
         """One clip: sprites drift, turn back at the edges and pass over each other."""
         bodies, velocity = self._bodies(generator(seed, index, STREAM))
-        ground = np.zeros((size, size, 3), dtype=np.float32)
+        ground = np.zeros((3, size, size), dtype=np.float32)
         start = np.asarray([b.place for b in bodies]).reshape(-1, 2)
         margin = np.full(len(bodies), LARGEST / 2)
         places = reflected(start, velocity, margin, frames)

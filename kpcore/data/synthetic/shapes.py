@@ -36,7 +36,7 @@ class Shapes:
         shade = random.uniform(-0.08, 0.08, 2)
         along = np.linspace(-1, 1, size)
         light = 1.0 + shade[0] * along[None, :] + shade[1] * along[:, None]
-        picture = np.clip(light[..., None] * ground, 0.0, 1.0).astype(np.float32)
+        picture = np.clip(light * ground[:, None, None], 0.0, 1.0).astype(np.float32)
         bodies: list[Body] = []
         count = int(random.integers(1, 6))
         for _ in range(200):

@@ -153,7 +153,7 @@ def _ground_shares(size: int) -> Float[ndarray, "5 H W"]:
     return shares.astype(np.float32)
 
 
-def _ground(random: np.random.Generator, size: int) -> Float[ndarray, "H W 3"]:
+def _ground(random: np.random.Generator, size: int) -> Float[ndarray, "3 H W"]:
     """The road and its verges in the light and season of this scene."""
     anchors = np.asarray(
         [(0.44, 0.58, 0.33), (0.60, 0.58, 0.34), (0.33, 0.49, 0.36), (0.66, 0.57, 0.44)]
@@ -164,9 +164,9 @@ def _ground(random: np.random.Generator, size: int) -> Float[ndarray, "H W 3"]:
     paint = np.asarray([0.90, 0.89, 0.84]) * random.uniform(0.88, 1.0)
     bush = verge * np.asarray([0.62, 0.78, 0.60])
     colours = np.stack([verge, near, road, paint, bush]) * random.uniform(0.82, 1.06)
-    picture = np.einsum("chw,ck->hwk", _ground_shares(size), colours.astype(np.float32))
-    slope = np.linspace(-1, 1, size, dtype=np.float32) * float(random.uniform(-0.06, 0.06))
-    return np.clip(picture * (1 + slope)[None, :, None], 0.0, 1.0)
+    picture = colours.T.astype(np.float32) @ _ground_shares(size).reshape(len(colours), -1)
+    slope = np.linspace(-1, 1, size, dtype=np.float32) * np.float32(random.uniform(-0.06, 0.06))
+    return picture.reshape(3, size, size) * (1 + slope)
 
 
 @dataclass(frozen=True, slots=True)

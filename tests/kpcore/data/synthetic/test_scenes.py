@@ -57,7 +57,7 @@ def test_masks_lie_where_positions_say(name: str) -> None:
 
 
 def test_nearer_bodies_cover_and_edges_cut() -> None:
-    ground = np.zeros((20, 20, 3), dtype=np.float32)
+    ground = np.zeros((3, 20, 20), dtype=np.float32)
     square = Patch("box", (0.2, 0.2), (1.0, 0.0, 0.0))
     front = Patch("box", (0.2, 0.2), (0.0, 1.0, 0.0))
     picture, mask, visible = paint(
@@ -65,13 +65,13 @@ def test_nearer_bodies_cover_and_edges_cut() -> None:
         [Body((square,), (0.5, 0.5)), Body((front,), (0.7, 0.5)), Body((square,), (0.0, 0.2))],
     )
     assert visible.tolist() == pytest.approx([0.5, 1.0, 0.5])
-    assert picture[10, 14].tolist() == [0.0, 1.0, 0.0]
-    assert picture[10, 7].tolist() == [1.0, 0.0, 0.0]
+    assert picture[:, 10, 14].tolist() == [0.0, 1.0, 0.0]
+    assert picture[:, 10, 7].tolist() == [1.0, 0.0, 0.0]
     assert mask[0, 10].nonzero()[0].tolist() == [6, 7, 8, 9]
 
 
 def test_a_turned_and_scaled_body_keeps_its_area() -> None:
-    ground = np.zeros((200, 200, 3), dtype=np.float32)
+    ground = np.zeros((3, 200, 200), dtype=np.float32)
     patches = (Patch("ellipse", (1.0, 0.5), (1.0, 1.0, 1.0)),)
     for angle in (0.0, 0.7, 2.0):
         _, mask, _ = paint(ground, [Body(patches, (0.5, 0.5), angle, 0.3)])
