@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import struct
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import kpcore
+from kpcore import files
 from kpcore.configuration import from_plain, to_plain
 from kpcore.errors import CheckpointError, DeviceError, InputError, nearest
 
@@ -76,6 +76,20 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         return from_plain(Manifest, plain)
     except (ValueError, InputError) as error:
         raise CheckpointError(f"the manifest of '{path.name}' is damaged: {error}") from error
+
+
+def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of a checkpoint; needs no torch.
+
+    Raises:
+        CheckpointError: The file is missing or not safetensors.
+    """
+    header = _read_header(Path(path))
+    return {
+        name: tuple(entry["shape"])
+        for name, entry in header.items()
+        if name != "__metadata__" and isinstance(entry, dict) and "shape" in entry
+    }
 
 
 def _read_header(path: Path) -> dict[str, Any]:
@@ -152,25 +166,7 @@ def write_atomically(path: Path, blob: bytes) -> None:
     Raises:
         CheckpointError: The folder is missing, read-only or full.
     """
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise CheckpointError(
-            f"cannot write '{path}': {error.strerror or error}; choose a folder that can be "
-            f"written and has {len(blob) / 1e6:.1f} MB free"
-        ) from error
+    files.write_atomically(path, blob, CheckpointError)
 
 
 def load(path: str | os.PathLike[str], device: str = "cpu") -> KeypointModel:
