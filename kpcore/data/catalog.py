@@ -1,4 +1,7 @@
-"""Turn what a user names (a video, a folder, procedural scenes) into pictures to learn from."""
+"""Turn what a user names (a video, a folder, procedural scenes) into pictures to learn from.
+
+`open_media` opens the same paths to look at; it lives in `kpcore.data.media`, which needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ from pathlib import Path
 from kpcore.data import frame_cache
 from kpcore.data.clips import HeldOut, Split
 from kpcore.data.image_folder import FrameSource, Report
+from kpcore.data.media import Media, open_media
 from kpcore.data.procedural import EPOCH, SceneImages, names
 from kpcore.data.source import ImageSource
 from kpcore.errors import DataError, nearest
 from kpcore.geometry.framing import FramingRule
+
+__all__ = ["HeldOut", "Media", "Split", "open_media", "open_source"]
 
 
 def open_source(

@@ -24,8 +24,8 @@ from kpcore.errors import DataError, InputError, nearest
 Split = Literal["train", "held-out"]
 
 HeldOut: TypeAlias = int | float | tuple[str, ...]
-"""What is kept out of training: a number of clips, a fraction of them, or their names (* and ? may
-stand for any characters). Of a single clip: that many of its frames, or that fraction, at its end."""
+"""What is kept out of training: a number of clips, a fraction of them, or their names (* and ?
+stand for any characters). Of a single clip: so many frames, or that fraction, at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,7 @@ def find_clips(path: str | Path) -> tuple[Clip, ...]:
     """
     path = Path(path)
     if path.is_file():
-        kind = "stills" if path.suffix.lower() in image_file.SUFFIXES else "video"
-        return (Clip(path.name, (path,), kind),)
+        return (Clip(path.name, (path,), _kind(path)),)
     if not path.is_dir():
         raise DataError(f"there is no file or folder '{path}'; check the path")
     clips: list[Clip] = []
@@ -76,6 +75,23 @@ def find_clips(path: str | Path) -> tuple[Clip, ...]:
         kinds = ", ".join(s[1:] for s in (*image_file.SUFFIXES, *video.SUFFIXES))
         raise DataError(f"the folder '{path}' holds no images or videos; known kinds: {kinds}")
     return tuple(sorted(clips, key=lambda clip: natural_key(clip.name)))
+
+
+def _kind(file: Path) -> Literal["video", "stills"]:
+    """Tell images from videos by name, or by content where the name is not known."""
+    suffix = file.suffix.lower()
+    if suffix in image_file.SUFFIXES:
+        return "stills"
+    if suffix in video.SUFFIXES:
+        return "video"
+    if image_file.is_image(file):
+        return "stills"
+    if video.is_video(file):
+        return "video"
+    raise DataError(
+        f"'{file.name}' is neither an image nor a video that can be read; open a PNG, JPEG, TIFF, "
+        f"BMP or WebP image, or an MP4, MOV, MKV, WebM or AVI video"
+    )
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -29,6 +29,7 @@ Image.MAX_IMAGE_PIXELS = LIMIT_PIXELS  # Pillow warns from half of it otherwise
 LARGEST_SIDE = 4096
 """Pictures with a longer side are read reduced, so that what is kept is at most 50 MB."""
 
+_ORIENTATION = 0x0112
 _FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 _READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error)
 
@@ -81,6 +82,15 @@ def read_image(path: str | Path, largest_side: int = LARGEST_SIDE) -> StillImage
         ) from error
 
 
+def is_image(path: str | Path) -> bool:
+    """Return whether the file's first bytes are those of an image that `read_image` knows."""
+    try:
+        with Image.open(path, formats=_FORMATS):
+            return True
+    except (*_READ_ERRORS, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return False
+
+
 def image_size(path: str | Path) -> tuple[int, int]:
     """Return (H, W) of the picture that `read_image` gives, from the file's header alone.
 
@@ -91,8 +101,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_pixels(path, image.width, image.height)
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            width, height = image.size[::-1] if turned else image.size
+            height, width = image.size if _is_turned(image) else image.size[::-1]
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(_too_large(path)) from error
     except _READ_ERRORS as error:
@@ -115,6 +124,11 @@ def _check_pixels(path: Path, width: int, height: int) -> None:
         raise DataError(_too_large(path, f"{width} x {height}"))
 
 
+def _is_turned(image: Image.Image) -> bool:
+    """Whether the EXIF entry swaps width and height."""
+    return image.getexif().get(_ORIENTATION, 1) in range(5, 9)
+
+
 def _reduced(size: tuple[int, int], largest: int) -> tuple[int, int]:
     """(H, W) brought below `largest` with the same shape."""
     scale = min(1.0, largest / max(size))
@@ -123,23 +137,24 @@ def _reduced(size: tuple[int, int], largest: int) -> tuple[int, int]:
 
 def _convert(image: Image.Image, largest: int) -> StillImage:
     notes: list[str] = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"first of {image.n_frames} pictures in the file")
-    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    size = image.size if turned else image.size[::-1]
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1:
+        notes.append(f"first of {pictures} pictures in the file")
+    turned = _is_turned(image)
+    size = (image.width, image.height) if turned else (image.height, image.width)
     goal = _reduced(size, largest)
     if goal != size:
-        image.draft(None, goal if turned else goal[::-1])
+        image.draft(None, goal if turned else (goal[1], goal[0]))
         notes.append(f"read at {goal[1]} x {goal[0]} of {size[1]} x {size[0]} pixels")
-    image.load()
-    upright = ImageOps.exif_transpose(image)
-    if upright.size != image.size or image.getexif().get(0x0112, 1) != 1:
+    if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
         notes.append("turned upright as its EXIF entry says")
-    if upright.size != goal[::-1]:
-        upright = _to_depth_8(upright, notes).resize(
-            goal[::-1], Image.Resampling.BOX, reducing_gap=2.0
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.size != (goal[1], goal[0]):
+        image = _to_depth_8(image, notes).resize(
+            (goal[1], goal[0]), Image.Resampling.BOX, reducing_gap=2.0
         )
-    picture = np.array(_to_rgb(_to_depth_8(upright, notes), notes))
+    picture = np.array(_to_rgb(_to_depth_8(image, notes), notes))
     return StillImage(picture, size, tuple(dict.fromkeys(notes)))
 
 
@@ -157,8 +172,8 @@ def _to_depth_8(image: Image.Image, notes: list[str]) -> Image.Image:
         return Image.fromarray(scaled.round().astype(np.uint8))
     if image.mode in ("P", "PA"):
         notes.append("palette turned into colours")
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
-    return image
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.convert("L") if image.mode == "1" else image
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -173,7 +188,7 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
         return sheet.convert("RGB")
     if image.mode == "CMYK":
         notes.append("CMYK turned into RGB")
-    elif image.mode in ("1", "L"):
+    elif image.mode == "L":
         notes.append("grey turned into RGB")
     else:
         notes.append(f"{image.mode} turned into RGB")

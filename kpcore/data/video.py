@@ -21,6 +21,8 @@ from typing import Any
 
 import av
 import numpy as np
+from av.error import EOFError as EndOfFile
+from av.error import FFmpegError, InvalidDataError
 from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -38,6 +40,43 @@ _ONE_FRAME_PER_PACKET = frozenset(
 )
 _EXACT_CONTAINERS = frozenset(("mov", "mp4", "matroska", "webm"))
 _RUN_UP = 24
+
+
+def is_video(path: str | Path) -> bool:
+    """Return whether the file is a container with a video stream that can be read."""
+    try:
+        _open(Path(path))[0].close()
+    except DataError:
+        return False
+    return True
+
+
+def _open(path: Path, decoder_threads: int = 1) -> tuple[Any, Any]:
+    """Open a container and return it with its video stream."""
+    try:
+        container = av.open(str(path.resolve()), metadata_errors="ignore")
+    except (FFmpegError, OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _not_video(path, reason) from error
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & stream.disposition.attached_pic
+    ]
+    if not streams or any(part in container.format.name for part in _NOT_VIDEO):
+        container.close()
+        raise _not_video(path, "it holds no video stream")
+    stream = streams[0]
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = decoder_threads
+    return container, stream
+
+
+def _not_video(path: Path, reason: object) -> DataError:
+    return DataError(
+        f"'{path.name}' is not a video that can be read ({reason}); open an MP4, MOV, MKV, WebM "
+        f"or AVI file"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,34 +191,9 @@ class Video:
         self.close()
 
     # -- index ----------------------------------------------------------------------------------
-    def _open(self) -> tuple[Any, Any]:
-        """Open the container and return it with its video stream."""
-        try:
-            container = av.open(str(self.path.resolve()), metadata_errors="ignore")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._not_video(
-                error.strerror if isinstance(error, OSError) else error
-            ) from error
-        streams = [
-            s for s in container.streams.video if not s.disposition & s.disposition.attached_pic
-        ]
-        if not streams or any(part in container.format.name for part in _NOT_VIDEO):
-            container.close()
-            raise self._not_video("it holds no video stream")
-        stream = streams[0]
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = self._threads
-        return container, stream
-
-    def _not_video(self, reason: object) -> DataError:
-        return DataError(
-            f"'{self.path.name}' is not a video that can be read ({reason}); open an MP4, MOV, "
-            f"MKV, WebM or AVI file"
-        )
-
     def _read_index(self) -> tuple[_Index, int, float, float]:
         """Find all frames; also the frame count that the file claims, its rate and time base."""
-        container, stream = self._open()
+        container, stream = _open(self.path, self._threads)
         with container:
             declared = int(stream.frames)
             rate = float(stream.average_rate or 0)
@@ -205,12 +219,12 @@ class Video:
             for packet in container.demux(stream):
                 if packet.size:
                     yield packet.pts, packet.is_keyframe, packet.is_discard
-        except (av.FFmpegError, OSError):
+        except (FFmpegError, OSError):
             return
 
     def _count_frames(self) -> tuple[int, ...]:
         """Decode the whole file once; made-up even time stamps where it has none of use."""
-        container, stream = self._open()
+        container, stream = _open(self.path, self._threads)
         stamps: list[Any] = []
         with container:
             base = float(stream.time_base or 0)
@@ -232,11 +246,11 @@ class Video:
                 if packet is None:
                     return
                 frames = packet.decode()
-            except av.EOFError:
+            except EndOfFile:
                 return
-            except av.InvalidDataError:
+            except InvalidDataError:
                 continue
-            except (av.FFmpegError, OSError):
+            except (FFmpegError, OSError):
                 return
             yield from frames
 
@@ -270,7 +284,7 @@ class Video:
         if self._container is None or not self._index.seekable or key == 0:
             if self._container is not None:
                 self._container.close()
-            self._container, self._stream = self._open()
+            self._container, self._stream = _open(self.path, self._threads)
         else:
             self._container.seek(self._index.stamps[key], stream=self._stream, backward=True)
         self._frames = self._decoded(self._container, self._stream)
