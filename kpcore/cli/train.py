@@ -1,0 +1,140 @@
+"""`kp train`: learn a model from pictures."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional, UseAppendAction
+
+from kpcore.errors import InputError
+from kpcore.geometry.framing import Fit
+from kpcore.training.config import DataChoice, Precision, TrainRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Train a model on a video, a folder of images or procedural scenes; or resume a run.
+
+    kp train dlp-compact --data shapes --preset shapes;
+    kp train dlp-object --data traffic.mp4 --preset traffic --device cuda;
+    kp train --resume runs/NAME.
+    Several GPUs or machines: accelerate launch -m kpcore train dlp-object ...
+    Ctrl-C ends a run after its step, with a checkpoint to resume from.
+
+    Attributes:
+        family: Which model; 'kp models' lists them.
+        data: Video, folder of images or videos, or procedural scenes by name.
+        preset: Configuration and recipe to begin from; 'kp models' lists them.
+        steps: Optimiser steps of the whole run (None: the preset's).
+        batch: Images per step, over all devices (None: the preset's).
+        lr: Learning rate of Adam (None: the preset's).
+        seed: Of weights, data order and noise.
+        device: cpu, cuda, cuda:N, mps, or auto: CUDA where there is one, else the CPU.
+        precision: auto takes bf16 on CUDA hardware that has it, float32 elsewhere.
+        threads: CPU threads; 0 takes all cores.
+        out: Run directory (None: runs/FAMILY-DATA-TIME). Never overwritten.
+        held_out: Clips kept out of training to judge by: a number, a
+            fraction, or names with commas; a single video gives its last frames; 0 for none;
+            empty for a tenth.
+        stride: Use every n-th frame.
+        fit: What gives when pictures have another shape than the model: crop the
+            middle, stretch, or pad with black.
+        box: Part of the pictures to use: left top right bottom, in pixels.
+        pool: Make so many procedural pictures at once and repeat them; 0: new ones endlessly.
+        snapshot_every: Steps between snapshots for the studio; 0: about 50 per run.
+        checkpoint_every: Steps between checkpoints; 0: about 20 per run.
+        set: Change a field of the model's configuration, FIELD=VALUE; may be
+            repeated. 'kp models FAMILY' lists the fields.
+        resume: Go on with this run directory; only --steps, --lr, --device and
+            --threads go with it.
+    """
+
+    family: Positional[str | None] = None
+    data: str | None = None
+    preset: str = "default"
+    steps: int | None = None
+    batch: int | None = None
+    lr: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int = 0
+    out: Path | None = None
+    held_out: str = ""
+    stride: int = 1
+    fit: Fit = "crop"
+    box: tuple[float, float, float, float] | None = None
+    pool: int = 0
+    snapshot_every: int = 0
+    checkpoint_every: int = 0
+    set: UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE")]] = ()
+    resume: Path | None = None
+
+    def run(self) -> int:
+        """Train; return the exit status."""
+        self._check()
+        from kpcore.cli.progress import Progress
+        from kpcore.training import events, launch
+        from kpcore.training.trainer import Trainer
+
+        with Progress() as progress:
+            if self.resume is not None:
+                job = launch.resume(
+                    self.resume,
+                    steps=self.steps,
+                    learning_rate=self.lr,
+                    device=None if self.device == "auto" else self.device,
+                    threads=self.threads,
+                    report=progress.report,
+                )
+            else:
+                job = launch.start(self._request(), self.out, progress.report)
+            progress.open(job)
+            end = Trainer(job, [progress.tell]).fit()
+        if isinstance(end, events.Finished):
+            return 0
+        return 143 if "SIGTERM" in end.message else 128 + signal.SIGINT
+
+    def _check(self) -> None:
+        if self.resume is not None:
+            allowed = {"resume", "steps", "lr", "device", "threads"}
+            plain = Train()
+            for name in self.__dataclass_fields__:
+                if name not in allowed and getattr(self, name) != getattr(plain, name):
+                    raise InputError(
+                        f"--resume goes on with the run's own settings; leave out "
+                        f"{'FAMILY' if name == 'family' else '--' + name.replace('_', '-')} or "
+                        f"start a new run"
+                    )
+        elif self.family is None or self.data is None:
+            missing = "FAMILY" if self.family is None else "--data"
+            raise InputError(
+                f"{missing} is missing; write 'kp train FAMILY --data VIDEO_OR_FOLDER_OR_NAME' or "
+                f"'kp train --resume RUN'"
+            )
+
+    def _request(self) -> TrainRequest:
+        return TrainRequest(
+            family=self.family or "",
+            data=DataChoice(
+                self.data or "", self.held_out, self.stride, self.fit, self.box, self.pool
+            ),
+            preset=self.preset,
+            steps=self.steps,
+            batch=self.batch,
+            learning_rate=self.lr,
+            seed=self.seed,
+            device=self.device,
+            precision=self.precision,
+            threads=self.threads,
+            snapshot_every=self.snapshot_every,
+            checkpoint_every=self.checkpoint_every,
+            overrides=self.set,
+            command=("kp", *map(shlex.quote, sys.argv[1:])),
+        )

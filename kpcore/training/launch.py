@@ -1,0 +1,245 @@
+"""From what the user asks to a job that is ready to train, new or resumed."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from kpcore import checkpoint, registry
+from kpcore.api import Recipe
+from kpcore.configuration import from_plain, to_plain
+from kpcore.data.catalog import open_source
+from kpcore.data.clips import Split
+from kpcore.data.source import ImageSource
+from kpcore.errors import DataError, InputError, TrainingError, nearest
+from kpcore.geometry.framing import FramingRule
+from kpcore.training.config import Cadence, DataChoice, Optimisation, RunRecord, TrainRequest
+from kpcore.training.device import (
+    accelerator_for,
+    choose_threads,
+    machine,
+    place,
+    seed_step,
+    settle_precision,
+    versions,
+)
+from kpcore.training.events import read_record
+from kpcore.training.snapshots import RunFiles
+from kpcore.training.trainer import Job
+
+Report = Callable[[int, int], None]
+
+
+def start(request: TrainRequest, folder: Path | None = None, report: Report | None = None) -> Job:
+    """Return the job of a new run; its directory holds `config.json` from here on.
+
+    Args:
+        request: What is asked for.
+        folder: The run directory; None chooses one under `runs`.
+        report: Told how many pictures are ready, of how many.
+
+    Raises:
+        InputError: An unknown family, preset or field, or a folder in use.
+        DataError: The data cannot be used.
+        DeviceError: The device is absent.
+    """
+    family = registry.get(request.family)
+    if request.preset not in family.presets:
+        known = ", ".join(family.presets)
+        raise InputError(
+            f"'{family.name}' has no preset '{request.preset}'; known: {known}."
+            f"{nearest(request.preset, family.presets)}"
+        )
+    preset = family.presets[request.preset]
+    config = override(preset.config, request.overrides)
+    folder = _new_folder(folder, request)
+    device = checkpoint.find_device(request.device)
+    threads = choose_threads(request.threads)
+    precision = settle_precision(request.precision, device)
+    accelerator = accelerator_for(request.device, precision)
+    seed_step(request.seed, 0)
+    model = place(family.build(config), accelerator)
+    source, held_out = open_data(request.data, model.capabilities.image_size, request.seed, report)
+    optimisation = settle(request, preset.recipe, len(source))
+    record = RunRecord(
+        family=family.name,
+        preset=request.preset,
+        config=to_plain(config),
+        data=request.data,
+        optimisation=optimisation,
+        cadence=Cadence.for_steps(
+            optimisation.steps, request.snapshot_every, request.checkpoint_every
+        ),
+        seed=request.seed,
+        device=request.device,
+        precision=precision,
+        threads=threads,
+        description=to_plain(source.description),
+        command=request.command,
+        versions=versions(),
+        machine=machine(),
+    )
+    if accelerator.is_main_process:
+        write_record(record, folder)
+    phases = family.phases(model, config)
+    return Job(record, folder, model, phases, source, held_out, accelerator)
+
+
+def resume(
+    folder: Path,
+    *,
+    steps: int | None = None,
+    learning_rate: float | None = None,
+    device: str | None = None,
+    threads: int = 0,
+    report: Report | None = None,
+) -> Job:
+    """Return the job that goes on where a run directory's last checkpoint ends.
+
+    Raises:
+        TrainingError: Not a run directory, nothing to go on from, or nothing left to do.
+        CheckpointError: The last checkpoint is damaged.
+    """
+    record = read_record(folder)
+    o = record.optimisation
+    record = replace(
+        record,
+        optimisation=replace(
+            o, steps=steps or o.steps, learning_rate=learning_rate or o.learning_rate
+        ),
+        device=device or record.device,
+        threads=choose_threads(threads or record.threads),
+    )
+    files = RunFiles(folder)
+    stem = files.pointers.last
+    if not stem:
+        raise TrainingError(
+            f"'{folder}' has no checkpoint to go on from; start the run again: "
+            f"{' '.join(record.command)}"
+        )
+    standing, _ = files.read_state(stem)
+    if standing.step >= record.optimisation.steps:
+        raise TrainingError(
+            f"'{folder}' has done all its {standing.step} steps; give --steps with a higher "
+            f"number to train further"
+        )
+    family = registry.get(record.family)
+    accelerator = accelerator_for(record.device, record.precision)
+    model = place(checkpoint.load(files.weights(stem)), accelerator)
+    config = from_plain(family.config, record.config)
+    size = model.capabilities.image_size
+    source, held_out = open_data(record.data, size, record.seed, report)
+    if accelerator.is_main_process:
+        write_record(record, folder)
+    phases = family.phases(model, config)
+    return Job(record, folder, model, phases, source, held_out, accelerator, stem)
+
+
+def write_record(record: RunRecord, folder: Path) -> None:
+    """Store the `config.json` of a run directory."""
+    text = json.dumps(to_plain(record), indent=1, ensure_ascii=False)
+    checkpoint.write_atomically(folder / "config.json", text.encode())
+
+
+def settle(request: TrainRequest, recipe: Recipe, images: int) -> Optimisation:
+    """Return the recipe with what the user asked otherwise; epochs become steps."""
+    batch = request.batch or recipe.batch
+    steps = request.steps or recipe.steps
+    if steps is None:
+        steps = math.ceil((recipe.epochs or 1) * images / batch)
+    return Optimisation(
+        steps=steps,
+        batch=batch,
+        learning_rate=request.learning_rate or recipe.learning_rate,
+        milestones=tuple(recipe.milestones),
+        decay=recipe.decay,
+        rise=recipe.rise,
+        adam_eps=recipe.adam_eps,
+    )
+
+
+def override(config: Any, changes: Sequence[str]) -> Any:
+    """Return a family's configuration with "field=value" changes.
+
+    Raises:
+        InputError: A field is unknown (names the nearest) or a value does not fit.
+    """
+    known = [field.name for field in fields(config)]
+    plain = to_plain(config)
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals or name not in known:
+            raise InputError(
+                f"'--set {change}' is not a known field=value; the fields of "
+                f"{type(config).__name__} are {', '.join(known)}.{nearest(name, known)}"
+            )
+        try:
+            plain[name] = json.loads(text)
+        except ValueError:
+            plain[name] = {"True": True, "False": False, "None": None}.get(text, text)
+    return from_plain(type(config), plain)
+
+
+def open_data(
+    choice: DataChoice, size: tuple[int, int], seed: int, report: Report | None = None
+) -> tuple[ImageSource, ImageSource | None]:
+    """Return the pictures to learn from, and those held out (None where nothing is).
+
+    Raises:
+        DataError: There is no such data, or it cannot be read.
+    """
+    held_out = parse_held_out(choice.held_out)
+
+    def opened(split: Split) -> ImageSource:
+        return open_source(
+            choice.source,
+            size,
+            split=split,
+            held_out=held_out,
+            stride=choice.stride,
+            framing=FramingRule(choice.fit, choice.box),
+            seed=seed,
+            pool=choice.pool if split == "train" else 0,
+            progress=report,
+        )
+
+    source = opened("train")
+    if not held_out:
+        return source, None
+    try:
+        return source, opened("held-out")
+    except DataError:
+        if choice.held_out:
+            raise
+        return source, None
+
+
+def parse_held_out(text: str) -> int | float | tuple[str, ...]:
+    """Return "3" as a count, "0.1" as a fraction, "a.mp4,b.mp4" as names; empty is a tenth."""
+    if not text:
+        return 0.1
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    if re.fullmatch(r"\d*\.\d*", text) and text != ".":
+        return float(text)
+    return tuple(name for name in text.split(",") if name)
+
+
+def _new_folder(folder: Path | None, request: TrainRequest) -> Path:
+    if folder is None:
+        data = re.sub(r"[^\w.-]+", "-", Path(request.data.source).stem).strip("-") or "data"
+        folder = Path("runs") / f"{request.family}-{data}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        hint = (
+            f"go on with 'kp train --resume {folder}' or choose"
+            if (folder / "config.json").exists()
+            else "choose"
+        )
+        raise InputError(f"'{folder}' is already in use; {hint} another --out")
+    return folder
