@@ -52,6 +52,7 @@ VALUES = (
     "kpcore.api",
     "kpcore.errors",
     "kpcore.geometry.coordinates",
+    "kpcore.geometry.units",
 )
 KPSTUDIO_FROM_KPCORE = {
     "resource_files": (),
@@ -60,6 +61,7 @@ KPSTUDIO_FROM_KPCORE = {
     "services": (
         *VALUES,
         "kpcore.configuration",
+        "kpcore.files",
         "kpcore.geometry",
         "kpcore.registry",
         "kpcore.checkpoint",
