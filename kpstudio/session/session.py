@@ -330,9 +330,10 @@ class Session:
         """Show a picture unless a newer one is shown or another document is open.
 
         A picture never goes back: newer particles win; of the same particles the exact picture
-        wins, then the preview over the newer background.
+        wins, then the preview over the newer background. While no model is open, the input may be
+        shown at its own shape.
         """
-        if not self._is_open(self.document, model, media) or picture.frame != self._view.frame:
+        if not self._accepts(role, model, media) or picture.frame != self._view.frame:
             return False
         rank = (picture.revision, picture.tier == "exact", picture.base)
         if rank <= self._shown.get(role, (-1, False, -1)):
@@ -341,6 +342,12 @@ class Session:
         self._pictures[role] = picture
         self.picture_changed.emit(role, picture)
         return True
+
+    def _accepts(self, role: Role, model: int, media: int) -> bool:
+        document = self.document
+        if role == "input" and document.model is None:
+            return document.media is not None and document.media.key == media
+        return self._is_open(document, model, media)
 
     def notify(
         self, text: str, level: Literal["info", "warning", "error"] = "info", details: str = ""

@@ -1,0 +1,316 @@
+"""Owns the model, its device and the open media; called by the worker thread only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpcore.errors import CapabilityError, DeviceError
+from kpstudio.services.compositor import Compositor
+from kpstudio.services.pixels import difference, picture_bytes
+from kpstudio.session.document import MediaInfo, ModelInfo
+from kpstudio.session.session import Wanted
+
+if TYPE_CHECKING:
+    from kpcore.api import Decoder, Decoding, Encoding, KeypointModel
+    from kpcore.geometry.framing import FramingRule
+    from kpcore.latents import Latents
+    from kpstudio.services.media import Media
+
+logger = logging.getLogger(__name__)
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exact:
+    """An exact decode, ready to show.
+
+    Attributes:
+        pixels: (H, W, 3).
+        difference: To the reconstruction (H, W, 3); None when this is the reconstruction.
+        extras: Masks, glimpses and heatmaps, in the order of the encoding's particles.
+        compositor: For previews over this background; None when the model has no layers.
+        milliseconds: Decoding and conversion.
+    """
+
+    pixels: Bytes
+    difference: Bytes | None
+    extras: dict[str, Bytes]
+    compositor: Compositor | None
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A frame as the model sees it, its particles and its reconstruction."""
+
+    input: Bytes
+    encoding: Encoding
+    reconstruction: Exact
+
+
+class ModelHost:
+    """Loads, encodes and decodes; knows nothing of the session and of other threads."""
+
+    def __init__(self) -> None:
+        self._model: KeypointModel | None = None
+        self._media: Media | None = None
+        self._model_key = 0
+        self._media_key = 0
+        self._rule: FramingRule | None = None
+        self._decoder: tuple[Encoding, Decoder] | None = None
+
+    # -- opening ---------------------------------------------------------------------------------
+    @staticmethod
+    def import_torch() -> list[str]:
+        """Import what models stand on and return the devices that torch can use."""
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        import torch
+
+        import kpcore.checkpoint  # noqa: F401  (so that the first open need not wait for it)
+
+        devices = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        if torch.backends.mps.is_available():
+            devices.append("mps")
+        return devices
+
+    @property
+    def device(self) -> str:
+        """Where the model runs."""
+        if self._model is None:
+            return "cpu"
+        return str(next(self._model.parameters()).device)
+
+    def open(
+        self, model_path: str | None, media_path: str | None, device: str = "auto"
+    ) -> tuple[ModelInfo | None, MediaInfo | None]:
+        """Open a checkpoint, media, or both; on failure what was open stays open.
+
+        Raises:
+            KpError: One of them cannot be opened.
+        """
+        from kpstudio.services.media import Media
+
+        media = None if media_path is None else Media(media_path)
+        try:
+            model = None if model_path is None else _load(model_path, device)
+        except BaseException:
+            if media is not None:
+                media.close()
+            raise
+        return (
+            None if model is None or model_path is None else self._use_model(model, model_path),
+            None if media is None else self._use_media(media),
+        )
+
+    def _use_model(self, model: KeypointModel, path: str) -> ModelInfo:
+        from kpcore.configuration import from_plain
+        from kpcore.geometry.framing import FramingRule
+        from kpcore.registry import get
+
+        manifest = model.manifest
+        self._rule = from_plain(FramingRule, manifest.data.get("framing") or {})
+        self._model, self._decoder = model, None
+        self._model_key += 1
+        return ModelInfo(
+            key=self._model_key,
+            path=path,
+            title=Path(path).stem,
+            family=get(manifest.family).title,
+            capabilities=model.capabilities,
+            step=manifest.step,
+            parameters=sum(weight.numel() for weight in model.parameters()),
+            device=self.device,
+            facts={**manifest.card, "data": manifest.data},
+        )
+
+    def _use_media(self, media: Media) -> MediaInfo:
+        if self._media is not None:
+            self._media.close()
+        self._media = media
+        self._media_key += 1
+        return media.info(self._media_key)
+
+    def framing_note(self) -> str:
+        """Return one sentence on what the model does not see of the media; empty when all."""
+        if self._model is None or self._media is None or self._rule is None:
+            return ""
+        width, height = self._media.size
+        size = self._model.capabilities.image_size
+        if (height, width) == size:
+            return ""
+        framing = self._rule.resolve((height, width), size)
+        high, wide = framing.box_size
+        name, goal = self._media.path.name, f"{size[1]} x {size[0]}"
+        if (high, wide) == (height, width):
+            squeezed = width * size[0] != height * size[1]
+            return f"'{name}' is squeezed from {width} x {height} to {goal}" if squeezed else ""
+        return (
+            f"'{name}' has {width} x {height} pixels; this model sees {wide} x {high} of them "
+            f"round their middle, at {goal}"
+            if self._rule.box is None and self._rule.fit == "crop"
+            else f"'{name}' has {width} x {height} pixels; this model sees the box "
+            f"{framing.box}, at {goal}"
+        )
+
+    def move_to(self, device: str) -> None:
+        """Move the open model.
+
+        Raises:
+            DeviceError: The device is absent.
+        """
+        from kpcore.checkpoint import find_device
+
+        found = find_device(device)
+        if self._model is not None:
+            self._model.to(found)
+            self._decoder = None
+            _warm_up(self._model)
+
+    # -- looking ---------------------------------------------------------------------------------
+    def is_open(self, model: int, media: int) -> bool:
+        """Return whether these are still the open model and media."""
+        return (model, media) == (self._model_key, self._media_key)
+
+    def unframed(self, media: int, frame: int) -> Bytes | None:
+        """Return a frame at its own shape; None when other media is open."""
+        if self._media is None or media != self._media_key:
+            return None
+        return self._media.reduced(frame)
+
+    def encode(self, frame: int, known: Encoding | None = None) -> Frame:
+        """Return a frame as the model sees it, with its particles and reconstruction.
+
+        Args:
+            frame: Of the open media.
+            known: The frame's particles, when it was encoded before.
+
+        Raises:
+            KpError: The frame cannot be read, or the model gave no numbers.
+        """
+        import torch
+
+        model, media, rule = self._opened()
+        picture = media.framed(frame, rule, model.capabilities.image_size)
+        encoding = known
+        if encoding is None:
+            image = torch.from_numpy(picture).permute(2, 0, 1)[None].float().div(255.0)
+            with torch.inference_mode():
+                encoding = model.encode(image.to(self.device)).to("cpu")
+            if not torch.isfinite(encoding.latents.position).all():
+                raise CapabilityError(
+                    f"the model found particles of frame {frame + 1} at NaN; its weights are "
+                    f"damaged or the picture is far from what it learned: open another checkpoint"
+                )
+        return Frame(picture, encoding, self._decode(encoding, encoding.latents, None))
+
+    def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Exact:
+        """Return the exact picture of edited particles.
+
+        Raises:
+            KpError: The model gave no numbers.
+        """
+        return self._decode(wanted.encoding, wanted.latents, reconstruction)
+
+    def _opened(self) -> tuple[KeypointModel, Media, FramingRule]:
+        if self._model is None or self._media is None or self._rule is None:
+            raise CapabilityError("open a checkpoint and an image, folder or video first")
+        return self._model, self._media, self._rule
+
+    def _decode(self, encoding: Encoding, latents: Latents, reconstruction: Bytes | None) -> Exact:
+        import torch
+
+        model = self._opened()[0]
+        started = time.perf_counter()
+        with torch.inference_mode():
+            if self._decoder is None or self._decoder[0] is not encoding:
+                self._decoder = encoding, model.decoder_for(encoding.to(self.device))
+            decoding = self._decoder[1](latents.to(self.device))
+            if not torch.isfinite(decoding.image).all():
+                raise CapabilityError(
+                    "the model's picture holds NaN, so the last good one stays; take the edit "
+                    "back, or open another checkpoint"
+                )
+            pixels = picture_bytes(decoding.image)
+        took = (time.perf_counter() - started) * 1000.0
+        compositor, extras = _overlays(decoding, latents, encoding.latents.topology.identity)
+        changed = None if reconstruction is None else difference(pixels, reconstruction)
+        return Exact(pixels, changed, extras, compositor, took)
+
+    def fall_back_to_cpu(self) -> str | None:
+        """Move the model to the CPU after its device ran out of memory.
+
+        Returns:
+            The device it left, or None when it was on the CPU already.
+        """
+        import torch
+
+        left = self.device
+        if self._model is None or left == "cpu":
+            return None
+        self._model.to("cpu")
+        self._decoder = None
+        if left.startswith("cuda"):
+            torch.cuda.empty_cache()
+        return left
+
+
+def _overlays(
+    decoding: Decoding, latents: Latents, identity: tuple[int, ...]
+) -> tuple[Compositor | None, dict[str, Bytes]]:
+    """What previews and overlays need of a decoding."""
+    extras: dict[str, Bytes] = {}
+    decoded = latents.topology.identity
+    if decoding.heatmaps is not None:
+        maps = decoding.heatmaps[0].float().clamp(0.0, 1.0).mul(255.0).byte().cpu().numpy()
+        heatmaps = np.zeros((len(identity), *maps.shape[1:]), np.uint8)
+        heatmaps[[identity.index(number) for number in decoded]] = maps
+        extras["heatmaps"] = heatmaps
+    if decoding.layers is None:
+        return None, extras
+    compositor = Compositor(decoding.layers, decoded)
+    extras["masks"] = compositor.masks(latents, identity)
+    extras["glimpses"] = compositor.glimpses(identity)
+    return compositor, extras
+
+
+def _load(path: str, device: str) -> KeypointModel:
+    """Return a model that has run, so that the first drag is as fast as the next."""
+    import torch
+
+    from kpcore import checkpoint
+
+    try:
+        model = checkpoint.load(path, device)
+        _warm_up(model)
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"'{Path(path).name}' does not fit in the memory of {device}; choose the CPU"
+        ) from error
+    return model
+
+
+def _warm_up(model: KeypointModel) -> None:
+    """Run a model a few times; on a CPU with the number of threads that turns out fastest."""
+    import torch
+
+    from kpstudio.services.thread_choice import choose_threads
+
+    device = next(model.parameters()).device
+    blank = torch.full((1, 3, *model.capabilities.image_size), 0.5, device=device)
+    with torch.inference_mode():
+        encoding = model.encode(blank)
+        decode = model.decoder_for(encoding)
+        if device.type == "cpu":
+            choose_threads(lambda: decode(encoding.latents))
+        else:
+            for _ in range(3):
+                decode(encoding.latents)

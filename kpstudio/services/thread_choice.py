@@ -1,0 +1,44 @@
+"""How many threads a decode runs fastest with, found by timing."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+_ROUNDS = 5
+_GAIN = 0.85
+"""More threads must take at most this share of the time, since the window needs a core too."""
+
+
+def choose_threads(work: Callable[[], object]) -> int:
+    """Set torch's threads to the number that runs `work` fastest, and return it.
+
+    torch's own choice (all cores) is often slower: the window, the recorder and the decode then
+    share cores, and small operations wait for each other.
+    """
+    import torch
+
+    able = getattr(os, "sched_getaffinity", None)
+    cores = len(able(0)) if able else (os.cpu_count() or 1)
+    best, best_ms = 1, float("inf")
+    threads = 1
+    while threads <= cores:
+        torch.set_num_threads(threads)
+        took = _median_ms(work)
+        if took < best_ms * (_GAIN if threads > 1 else 1.0):
+            best, best_ms = threads, took
+        threads *= 2
+    torch.set_num_threads(best)
+    return best
+
+
+def _median_ms(work: Callable[[], object]) -> float:
+    work()
+    times: list[float] = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1000.0
