@@ -70,4 +70,7 @@ def unpack(optimisers: Sequence[torch.optim.Optimizer], state: Mapping[str, Tens
                 raise CheckpointError(
                     "the optimiser's state does not fit the model; start a new run from the weights"
                 )
+            for name, value in entries.items():
+                if value.shape == weights[index].shape:
+                    entries[name] = torch.empty_like(weights[index], dtype=value.dtype).copy_(value)
         optimiser.load_state_dict(plain)

@@ -21,7 +21,7 @@ from kpcore.data.source import ImageSource
 from kpcore.errors import CheckpointError, DeviceError
 from kpcore.training import events, probe
 from kpcore.training.config import RunRecord
-from kpcore.training.device import seed_step
+from kpcore.training.device import channels_last, seed_step
 from kpcore.training.event_log import EventLog
 from kpcore.training.interruption import Interruption
 from kpcore.training.meter import Meter
@@ -186,9 +186,11 @@ class Trainer:
 
     def _image(self, pictures: UInt8[Tensor, "B 3 H W"]) -> Tensor:
         if self._device.type == "cuda":
-            pictures = pictures.pin_memory().to(self._device, non_blocking=True)
-            return pictures.to(memory_format=torch.channels_last).float().div_(255.0)
-        return pictures.to(self._device).float().div_(255.0)
+            pictures = pictures.pin_memory()
+        pictures = pictures.to(self._device, non_blocking=True)
+        if channels_last(self._device):
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
+        return pictures.float().div_(255.0)
 
     def _stop(self, interruption: Interruption) -> bool:
         """Whether to end now; several processes agree on it when they report."""
