@@ -73,17 +73,21 @@ def _distance(patch: Patch, u: ndarray, v: ndarray) -> ndarray:
     return outside + np.minimum(np.maximum(x, y), 0) - patch.corner
 
 
-def _reach(body: Body) -> float:
-    """Radius round the body's place that holds all its patches."""
-    far = max(float(np.hypot(*p.centre) + np.hypot(*p.half)) for p in body.patches)
-    return far * body.scale
+def _reach(body: Body) -> tuple[float, float]:
+    """Half width and half height of a box round the body's place that holds all its patches."""
+    cos, sin = abs(float(np.cos(body.angle))), abs(float(np.sin(body.angle)))
+    a = max(abs(p.centre[0]) + p.half[0] for p in body.patches) * body.scale
+    b = max(abs(p.centre[1]) + p.half[1] for p in body.patches) * body.scale
+    return cos * a + sin * b, sin * a + cos * b
 
 
 def _body_coverage(body: Body, size: int) -> tuple[slice, slice, list[ndarray], ndarray] | None:
     """Window of the body, coverage of each patch there and of the silhouette; None if outside."""
-    reach = _reach(body) + 1.5 / size
-    x0, x1 = (int(np.floor((body.place[0] + s * reach) * size)) for s in (-1, 1))
-    y0, y1 = (int(np.floor((body.place[1] + s * reach) * size)) for s in (-1, 1))
+    across, down = _reach(body)
+    x0 = int((body.place[0] - across) * size - 1.5)
+    y0 = int((body.place[1] - down) * size - 1.5)
+    x1 = int((body.place[0] + across) * size + 1.5)
+    y1 = int((body.place[1] + down) * size + 1.5)
     if x1 < 0 or y1 < 0 or x0 >= size or y0 >= size:
         return None
     x = (np.arange(x0, x1 + 1, dtype=np.float32) + 0.5) / size - body.place[0]

@@ -95,12 +95,12 @@ def _flip(patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
 
 
 def _vehicles(random: np.random.Generator) -> list[_Vehicle]:
-    """Between none and three vehicles a lane, far lanes first, never closer than a gap."""
+    """One to three vehicles a lane, far lanes first, never closer than a gap."""
     vehicles: list[_Vehicle] = []
     for lane in range(len(LANES)):
         speed = float(random.uniform(0.008, 0.020))
         gap = 0.27 * LANE_SCALE[lane]
-        count = int(random.integers(1, 5))
+        count = int(random.integers(1, 4))
         spare = PERIOD - count * gap
         cuts = np.sort(random.uniform(0.0, spare, count))
         offset = float(random.uniform(0.0, PERIOD))

@@ -10,7 +10,7 @@ from kpcore.models.dlp_compact.model import CompactDLP
 from kpcore.models.dlp_compact.objective import phases
 
 _RECIPE = Recipe(
-    batch=32,
+    batch=16,
     learning_rate=1e-3,
     steps=6000,
     epochs=None,
@@ -25,7 +25,7 @@ PRESETS = MappingProxyType(
         "default": Preset(
             CompactConfig(),
             _RECIPE,
-            "128 x 128, 12 particles, fixed camera; about 40 minutes on one CPU core",
+            "128 x 128, 10 particles, fixed camera; under an hour on one CPU core",
         ),
         "shapes": Preset(
             CompactConfig(

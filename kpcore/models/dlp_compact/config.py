@@ -38,11 +38,13 @@ class CompactConfig:
         presence_noise: standard deviation of the noise on the presence logits while choosing.
         centring: weight of the squared distance between the alpha's centre of mass and the middle
             of the glimpse, in sixteenths of a glimpse.
-        coverage_cost: price of a glimpse that is opaque all over; keeps ground out of glimpses.
+        sprawl_cost: price of opacity far from the middle of a glimpse; keeps ground out of it.
+        glimpse_fidelity: weight of the colour error inside the alpha, which keeps a glimpse's
+            colours true, so that what is present is opaque.
     """
 
     image_size: int = 128
-    particles: int = 12
+    particles: int = 10
     cell_px: int = 8
     reach_px: float = 7.0
     apart_px: float = 10.0
@@ -54,13 +56,14 @@ class CompactConfig:
     prior_patch_px: int = 16
     prior_kept: int = 20
     sigma: float = 0.1
-    warmup_steps: int = 300
+    warmup_steps: int = 400
     beta: float = 0.005
     feature_kl: float = 0.01
     presence_cost: float = 1.0
     presence_noise: float = 0.5
     centring: float = 1.0
-    coverage_cost: float = 1.0
+    sprawl_cost: float = 4.0
+    glimpse_fidelity: float = 0.5
 
     def __post_init__(self) -> None:
         for name, accepted in (("cell_px", (4, 8, 16)), ("glimpse_px", (8, 16, 32))):

@@ -63,8 +63,7 @@ class ProposalEncoder(nn.Module):
         if config.cell_px == 4:
             layers += [_conv(channels, width // 2, 3, 2), _conv(width // 2, width)]
         else:
-            layers += [_conv(channels, width // 2, 3, 2), _conv(width // 2, width // 2)]
-            layers += [_conv(width // 2, width, 3, 2)]
+            layers += [_conv(channels, width // 2, 3, 2), _conv(width // 2, width, 3, 2)]
         if config.cell_px == 16:
             layers += [_conv(width, width, 3, 2)]
         layers += [_conv(width, width), _conv(width, width)]
@@ -141,22 +140,24 @@ class GlimpseDecoder(nn.Module):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
+        self.side = config.glimpse_px // 4
         self.head = nn.Sequential(
-            nn.Linear(config.features, 128), nn.ReLU(), nn.Linear(128, 512), nn.ReLU()
+            nn.Linear(config.features, 128), nn.ReLU(), nn.Linear(128, 32 * self.side**2), nn.ReLU()
         )
-        layers: list[nn.Module] = []
-        side, channels = 4, 32
-        while side < config.glimpse_px // 2:
-            layers += [nn.Upsample(scale_factor=2, mode="nearest"), _conv(channels, 32)]
-            side, channels = side * 2, 32
-        last = nn.Conv2d(channels, 16, 3, padding=1)
+        last = nn.Conv2d(16, 16, 3, padding=1)
         with torch.no_grad():
             last.bias[12:] = -1.0  # type: ignore[index]
-        self.body = nn.Sequential(*layers, last, nn.PixelShuffle(2), nn.Sigmoid())
+        self.body = nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            _conv(32, 16),
+            last,
+            nn.PixelShuffle(2),
+            nn.Sigmoid(),
+        )
 
     def forward(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N 4 S S"]:
         """Return RGB, then alpha."""
-        return self.body(self.head(features).view(-1, 32, 4, 4))
+        return self.body(self.head(features).view(-1, 32, self.side, self.side))
 
 
 class BackgroundEncoder(nn.Module):

@@ -33,6 +33,12 @@ def off_centre(alpha: Float[Tensor, "B K S S"]) -> Float[Tensor, "B K"]:
     return x**2 + y**2
 
 
+def sprawl(alpha: Float[Tensor, "B K S S"]) -> Float[Tensor, "B K"]:
+    """Return the mean of alpha times the squared distance from the middle, edges at distance 1."""
+    along = pixel_centres(alpha.shape[-1], alpha.device, alpha.dtype) ** 2
+    return (alpha * (along[:, None] + along)).mean((-2, -1))
+
+
 class CompactObjective:
     """Reconstruction, Chamfer-KL, feature KL, price of presence and centring (DLP eqs. 3 to 5).
 
@@ -73,10 +79,12 @@ class CompactObjective:
             picture = composite_windows(patches, position, presence, background)
             terms["reconstruction"] = scale * _squared(picture, image)
             terms["presence"] = c.presence_cost * presence.sum(1).mean()
-            off = off_centre(alpha.squeeze(2)) * presence.detach()
-            terms["centring"] = c.centring * off.sum(1).mean()
-            cover = alpha.mean((2, 3, 4)) * presence.detach()
-            terms["coverage"] = c.coverage_cost * cover.sum(1).mean()
+            shown, mask = presence.detach(), alpha.squeeze(2)
+            terms["centring"] = c.centring * (off_centre(mask) * shown).sum(1).mean()
+            terms["sprawl"] = c.sprawl_cost * (sprawl(mask) * shown).sum(1).mean()
+            weight = (alpha * shown[:, :, None, None, None]).detach()
+            off_colour = (weight * (colour - glimpses) ** 2).sum() / len(image)
+            terms["glimpse"] = c.glimpse_fidelity * scale * off_colour
             monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
 

@@ -10,7 +10,7 @@ from kpcore.latents import Latents
 from kpcore.models.dlp_compact.config import CompactConfig
 from kpcore.models.dlp_compact.model import CompactDLP
 from kpcore.models.dlp_compact.networks import choose_apart
-from kpcore.models.dlp_compact.objective import CompactObjective, chamfer_kl, off_centre
+from kpcore.models.dlp_compact.objective import CompactObjective, chamfer_kl, off_centre, sprawl
 
 FAMILY = registry.get("dlp-compact")
 TINY = FAMILY.presets["tiny"].config
@@ -159,3 +159,10 @@ def test_off_centre_is_in_sixteenths_of_a_glimpse() -> None:
     alpha[0, 0, 7:9, 7:9] = 1.0
     alpha[0, 1, 7:9, 10:12] = 1.0
     assert off_centre(alpha)[0].tolist() == pytest.approx([0.0, 9.0], abs=0.01)
+
+
+def test_sprawl_is_the_second_moment_over_the_glimpse() -> None:
+    assert sprawl(torch.ones(1, 1, 64, 64)).item() == pytest.approx(2 / 3, abs=1e-3)
+    middle = torch.zeros(1, 1, 64, 64)
+    middle[..., 16:48, 16:48] = 1.0
+    assert sprawl(middle).item() == pytest.approx(2 / 3 / 16, abs=1e-3)
