@@ -1,0 +1,52 @@
+#!/usr/bin/env python
+"""Write the sample pictures and the sample clip of `resources/samples` again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+
+from kpcore.data.synthetic import SCENES
+
+SEED = 2_000_003
+"""A stream of scenes that neither training nor evaluation uses."""
+PICTURES = (11, 3, 1, 9, 14)
+CLIP = 3
+SIZE = 128
+FRAMES = 120
+RATE = 24
+SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
+
+
+def main() -> None:
+    """Draw and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=SAMPLES)
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    traffic = SCENES["traffic"]
+    for number, index in enumerate(PICTURES, start=1):
+        picture = _bytes(traffic.sample(SEED, index, SIZE).image)
+        iio.imwrite(folder / f"traffic-{number}.png", picture)
+    clip = traffic.clip(SEED, CLIP, SIZE, FRAMES)
+    frames = np.stack([_bytes(image) for image in clip.image])
+    iio.imwrite(
+        folder / "traffic-clip.mp4",
+        frames,
+        plugin="FFMPEG",
+        fps=RATE,
+        codec="libx264",
+        output_params=["-crf", "12"],
+        macro_block_size=1,
+    )
+
+
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return (image.transpose(1, 2, 0) * 255.0).round().astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()
