@@ -15,7 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from psygnal import Signal
 
@@ -27,6 +27,9 @@ from kpstudio.services.pixels import difference
 from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.session import Picture, Session, Tier, Wanted
 from kpstudio.session.view import Role, ViewState
+
+if TYPE_CHECKING:
+    from kpcore.data.media import Media
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +117,14 @@ class Engine:
         self._complaint = ""
         self._mailbox.put("media", partial(self._open, None, path, "auto"))
 
-    def open_pair(self, model: str, media: str, device: str = "auto") -> None:
-        """Open a checkpoint and media together: both or neither."""
+    def open_pair(self, model: str, media: str | Media, device: str = "auto") -> None:
+        """Open a checkpoint and media together: both or neither.
+
+        Args:
+            model: Path of a checkpoint.
+            media: Path of an image, folder or video; or pictures that are read already.
+            device: For the model.
+        """
         self._complaint = ""
         self._mailbox.put("pair", partial(self._open, model, media, device))
 
@@ -199,14 +208,14 @@ class Engine:
     def _import_torch(self) -> None:
         self._post(self._set_devices, self._host.import_torch())
 
-    def _open(self, model_path: str | None, media_path: str | None, device: str) -> None:
+    def _open(self, model_path: str | None, source: str | Media | None, device: str) -> None:
         what = "model" if model_path else "pictures"
         self._post(self.busy_changed.emit, f"Loading {what}…")
         try:
             if model_path is not None:
                 self._import_torch()
-            model, media = self._host.open(model_path, media_path, device)
-            note = self._host.framing_note()
+            model, media = self._host.open(model_path, source, device)
+            note = self._host.opening_note()
             self._post(self._opened, model, media, self._host.device, note)
         finally:
             self._post(self.busy_changed.emit, "")

@@ -20,13 +20,16 @@ from kpstudio.session.session import Wanted
 
 if TYPE_CHECKING:
     from kpcore.api import Decoder, Decoding, Encoding, KeypointModel
-    from kpcore.geometry.framing import FramingRule
+    from kpcore.data.media import Media
+    from kpcore.geometry.framing import Framing, FramingRule
     from kpcore.latents import Latents
-    from kpstudio.services.media import Media
 
 logger = logging.getLogger(__name__)
 
 Bytes = NDArray[np.uint8]
+
+UNFRAMED_SIDE = 1024
+"""Longest side of the picture shown while no model says at what size it works."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,16 +93,21 @@ class ModelHost:
         return str(next(self._model.parameters()).device)
 
     def open(
-        self, model_path: str | None, media_path: str | None, device: str = "auto"
+        self, model_path: str | None, source: str | Media | None, device: str = "auto"
     ) -> tuple[ModelInfo | None, MediaInfo | None]:
         """Open a checkpoint, media, or both; on failure what was open stays open.
+
+        Args:
+            model_path: Of a checkpoint.
+            source: Path of media, or media that are read already (a saved session's pictures).
+            device: For the model.
 
         Raises:
             KpError: One of them cannot be opened.
         """
-        from kpstudio.services.media import Media
+        from kpcore.data.media import open_media
 
-        media = None if media_path is None else Media(media_path)
+        media = open_media(source) if isinstance(source, str) else source
         try:
             model = None if model_path is None else _load(model_path, device)
         except BaseException:
@@ -137,29 +145,26 @@ class ModelHost:
             self._media.close()
         self._media = media
         self._media_key += 1
-        return media.info(self._media_key)
-
-    def framing_note(self) -> str:
-        """Return one sentence on what the model does not see of the media; empty when all."""
-        if self._model is None or self._media is None or self._rule is None:
-            return ""
-        width, height = self._media.size
-        size = self._model.capabilities.image_size
-        if (height, width) == size:
-            return ""
-        framing = self._rule.resolve((height, width), size)
-        high, wide = framing.box_size
-        name, goal = self._media.path.name, f"{size[1]} x {size[0]}"
-        if (high, wide) == (height, width):
-            squeezed = width * size[0] != height * size[1]
-            return f"'{name}' is squeezed from {width} x {height} to {goal}" if squeezed else ""
-        return (
-            f"'{name}' has {width} x {height} pixels; this model sees {wide} x {high} of them "
-            f"round their middle, at {goal}"
-            if self._rule.box is None and self._rule.fit == "crop"
-            else f"'{name}' has {width} x {height} pixels; this model sees the box "
-            f"{framing.box}, at {goal}"
+        height, width = media.size
+        return MediaInfo(
+            self._media_key,
+            str(media.path),
+            media.name,
+            media.kind,
+            media.count,
+            media.fps,
+            (width, height),
         )
+
+    def opening_note(self) -> str:
+        """Return one sentence on what was converted or is not seen of the media; may be empty."""
+        if self._media is None:
+            return ""
+        notes = list(self._media.notes)
+        if self._model is not None and self._rule is not None:
+            size = self._model.capabilities.image_size
+            notes += _what_is_seen(framing_of(self._media.size, self._rule, size))
+        return f"'{self._media.name}': {'; '.join(notes)}" if notes else ""
 
     def move_to(self, device: str) -> None:
         """Move the open model.
@@ -184,7 +189,7 @@ class ModelHost:
         """Return a frame at its own shape; None when other media is open."""
         if self._media is None or media != self._media_key:
             return None
-        return self._media.reduced(frame)
+        return self._media.thumbnail(frame, UNFRAMED_SIDE)
 
     def encode(self, frame: int, known: Encoding | None = None) -> Frame:
         """Return a frame as the model sees it, with its particles and reconstruction.
@@ -198,8 +203,14 @@ class ModelHost:
         """
         import torch
 
+        from kpcore.data.resample import apply_framing
+
         model, media, rule = self._opened()
-        picture = media.framed(frame, rule, model.capabilities.image_size)
+        source = media.frame(frame)
+        framing = framing_of(
+            (source.shape[0], source.shape[1]), rule, model.capabilities.image_size
+        )
+        picture = np.array(apply_framing(framing, source))
         encoding = known
         if encoding is None:
             image = torch.from_numpy(picture).permute(2, 0, 1)[None].float().div(255.0)
@@ -280,6 +291,32 @@ def _overlays(
     extras["masks"] = compositor.masks(latents, identity)
     extras["glimpses"] = compositor.glimpses(identity)
     return compositor, extras
+
+
+def framing_of(source: tuple[int, int], rule: FramingRule, size: tuple[int, int]) -> Framing:
+    """Return how pictures of size `source` are brought to a model's `size`, both (H, W).
+
+    Pictures that have the model's size are taken whole, whatever the rule's box: they were framed
+    before (probe pictures of a run, exported inputs).
+    """
+    from kpcore.geometry.framing import FramingRule
+
+    return (FramingRule() if source == size else rule).resolve(source, size)
+
+
+def _what_is_seen(framing: Framing) -> list[str]:
+    height, width = framing.source_size
+    high, wide = framing.box_size
+    goal = f"{framing.size[1]} x {framing.size[0]}"
+    left, top, right, bottom = framing.visible
+    if (right - left, bottom - top) != (width, height):
+        return [
+            f"the model sees {right - left} x {bottom - top} of its {width} x {height} pixels, "
+            f"at {goal}"
+        ]
+    if wide * framing.size[0] != high * framing.size[1]:
+        return [f"squeezed from {width} x {height} to {goal} for this model"]
+    return []
 
 
 def _load(path: str, device: str) -> KeypointModel:

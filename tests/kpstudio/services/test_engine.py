@@ -213,7 +213,7 @@ def test_other_sizes_are_framed_as_the_checkpoint_says(
     wide = make_picture("wide", size=(40, 100))
     bench.open(tiny, wide)
     assert bench.session.picture("input").pixels.shape == (32, 32, 3)  # type: ignore[union-attr]
-    assert "100 x 40 pixels; this model sees 40 x 40" in bench.notices[-1].text
+    assert "the model sees 40 x 40 of its 100 x 40 pixels, at 32 x 32" in bench.notices[-1].text
     squeezing = make_checkpoint("squeeze", data={"framing": {"fit": "stretch", "box": None}})
     bench.engine.open_model(str(squeezing))
     bench.wait(lambda: bench.session.document.model.title == "squeeze" and bench.is_exact)  # type: ignore[union-attr]
