@@ -14,6 +14,8 @@ import tyro
 from rich.console import Console
 
 import kpcore
+from kpcore.cli.encode import Encode
+from kpcore.cli.importing import Import
 from kpcore.cli.info import Info
 from kpcore.cli.models import Models
 from kpcore.cli.train import Train
@@ -24,7 +26,9 @@ _DESCRIPTION = "Keypoint Studio: train, inspect and run unsupervised keypoint mo
 Command = Annotated[
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Models, tyro.conf.subcommand("models")]
-    | Annotated[Info, tyro.conf.subcommand("info")],
+    | Annotated[Info, tyro.conf.subcommand("info")]
+    | Annotated[Encode, tyro.conf.subcommand("encode")]
+    | Annotated[Import, tyro.conf.subcommand("import")],
     tyro.conf.OmitArgPrefixes,
     tyro.conf.OmitSubcommandPrefixes,
 ]

@@ -6,8 +6,9 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
 from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional
@@ -25,7 +26,7 @@ class Info:
         json: Print one JSON object instead of a table.
     """
 
-    checkpoint: Positional[Path]
+    checkpoint: Positional[Annotated[Path, tyro.conf.arg(metavar="CHECKPOINT")]]
     json: bool = False
 
     def run(self) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import tyro
 from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional
@@ -21,7 +22,7 @@ class Models:
         family: Show this family's fields, one per line, for 'kp train --set'.
     """
 
-    family: Positional[str | None] = None
+    family: Positional[Annotated[str | None, tyro.conf.arg(metavar="[FAMILY]")]] = None
 
     def run(self) -> int:
         """Print the table."""
@@ -51,14 +52,17 @@ def _weights(family: Family, config: Any) -> str:
 
 
 def _print_fields(family: Family, console: Console) -> None:
-    from tyro import _docstrings as docstrings
+    from docstring_parser import parse
 
+    texts = {
+        entry.arg_name: entry.description for entry in parse(family.config.__doc__ or "").params
+    }
     console.print(f"{family.title}\n{family.paper}", markup=False, soft_wrap=True)
     table = Table("field", "default", *(n for n in family.presets if n != "default"), "meaning")
     presets = [family.presets["default"], *(p for n, p in family.presets.items() if n != "default")]
     for field in fields(family.config):
         values = [getattr(preset.config, field.name) for preset in presets]
         rest = ["" if value == values[0] else str(value) for value in values[1:]]
-        meaning = docstrings.get_field_docstring(family.config, field.name, ()) or ""
+        meaning = texts.get(field.name) or ""
         table.add_row(field.name, str(values[0]), *rest, " ".join(meaning.split()))
     console.print(table)

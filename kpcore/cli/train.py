@@ -55,26 +55,28 @@ class Train:
             --threads go with it.
     """
 
-    family: Positional[str | None] = None
-    data: str | None = None
+    family: Positional[Annotated[str | None, tyro.conf.arg(metavar="FAMILY")]] = None
+    data: Annotated[str | None, tyro.conf.arg(metavar="SPEC")] = None
     preset: str = "default"
-    steps: int | None = None
-    batch: int | None = None
-    lr: float | None = None
+    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    batch: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    lr: Annotated[float | None, tyro.conf.arg(metavar="RATE")] = None
     seed: int = 0
     device: str = "auto"
     precision: Precision = "auto"
     threads: int = 0
-    out: Path | None = None
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     held_out: str = ""
     stride: int = 1
     fit: Fit = "crop"
-    box: tuple[float, float, float, float] | None = None
+    box: Annotated[
+        tuple[float, float, float, float] | None, tyro.conf.arg(metavar="PX PX PX PX")
+    ] = None
     pool: int = 0
     snapshot_every: int = 0
     checkpoint_every: int = 0
     set: UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE")]] = ()
-    resume: Path | None = None
+    resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
 
     def run(self) -> int:
         """Train; return the exit status."""
