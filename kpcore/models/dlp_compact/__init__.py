@@ -57,23 +57,24 @@ PRESETS = MappingProxyType(
         ),
         "camera": Preset(
             CompactConfig(
-                particles=28,
+                particles=32,
                 reach_px=8.0,
                 apart_px=5.0,
                 glimpse_px=16,
                 features=8,
-                background_features=24,
-                background_bases=24,
+                background_features=32,
+                background_bases=32,
                 prior_patch_px=8,
                 prior_kept=40,
                 sigma=0.05,
                 beta=0.002,
                 feature_kl=0.002,
                 presence_cost=0.12,
-                centring=0.05,
+                centring=0.1,
+                sprawl_cost=1.0,
             ),
             Recipe(
-                batch=32,
+                batch=16,
                 learning_rate=1e-3,
                 steps=8000,
                 epochs=None,
@@ -82,7 +83,7 @@ PRESETS = MappingProxyType(
                 rise=50,
                 adam_eps=1e-4,
             ),
-            "128 x 128, 28 particles of up to 16 px: many small vehicles under a fixed camera",
+            "128 x 128, 32 particles of up to 16 px: many small vehicles under a fixed camera",
         ),
         "tiny": Preset(
             CompactConfig(
