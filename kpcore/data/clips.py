@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from kpcore.data import image_file, video
+from kpcore.data import image_file, video, video_index
 from kpcore.errors import DataError, InputError, nearest
 
 Split = Literal["train", "held-out"]
@@ -86,7 +86,7 @@ def _kind(file: Path) -> Literal["video", "stills"]:
         return "video"
     if image_file.is_image(file):
         return "stills"
-    if video.is_video(file):
+    if video_index.is_video(file):
         return "video"
     raise DataError(
         f"'{file.name}' is neither an image nor a video that can be read; open a PNG, JPEG, TIFF, "

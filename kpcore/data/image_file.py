@@ -30,7 +30,7 @@ LARGEST_SIDE = 4096
 """Pictures with a longer side are read reduced, so that what is kept is at most 50 MB."""
 
 _ORIENTATION = 0x0112
-_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "WEBP", "GIF", "PPM")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 _READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error)
 
 
