@@ -1,0 +1,1 @@
+"""Where the hand meets the picture: canvases with particles that can be seen, picked and moved."""

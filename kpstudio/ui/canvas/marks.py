@@ -1,0 +1,135 @@
+"""What there is to draw and to hit of each particle, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from kpcore.latents import Latents
+    from kpstudio.session.session import Session
+
+Point = tuple[float, float]
+Place = Literal["edited", "encoded"]
+
+FAINTEST = 0.35
+MOVED = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One particle.
+
+    Attributes:
+        row: Of the latents.
+        identity: Its stable number; shown from 1.
+        at: Unit coordinates.
+        home: Where it was encoded, when it has been moved from there; else None.
+        sigma: Standard deviation of its position along x and y; None when the model gives none.
+        certainty: How clearly to draw it, 0.35..1: absent and unsure particles fade.
+        kept: Whether the top-K filter leaves it.
+        selected: Whether it is selected.
+        hovered: Whether the mouse is over it.
+    """
+
+    row: int
+    identity: int
+    at: Point
+    home: Point | None = None
+    sigma: Point | None = None
+    certainty: float = 1.0
+    kept: bool = True
+    selected: bool = False
+    hovered: bool = False
+
+
+def marks_of(session: Session, place: Place) -> tuple[Mark, ...]:
+    """Return the marks of the shown frame, in the order in which they are painted.
+
+    Args:
+        session: What is open.
+        place: Where to show the particles: after edits, or as encoded.
+    """
+    document, view = session.document, session.view
+    original = document.original(view.frame)
+    latents = original if place == "encoded" else document.latents(view.frame)
+    if latents is None:
+        return ()
+    positions = _points(latents, "position")
+    homes = _points(original, "position") if original is not None else positions
+    sigmas = _sigmas(latents)
+    certainty = _certainty(latents, sigmas)
+    kept = document.kept(view.frame)
+    marks = [
+        Mark(
+            row,
+            latents.topology.identity[row],
+            at,
+            homes[row] if math.dist(at, homes[row]) > MOVED else None,
+            sigmas[row] if sigmas else None,
+            certainty[row],
+            row in kept,
+            row in view.selection,
+            row == view.hovered,
+        )
+        for row, at in enumerate(positions)
+    ]
+    return tuple(sorted(marks, key=lambda mark: (mark.selected, mark.kept, mark.certainty)))
+
+
+def nearest_mark(
+    marks: Iterable[Mark], places: Sequence[Point], at: Point, reach: float
+) -> Mark | None:
+    """Return the mark nearest to `at`, or None when all are farther than `reach`.
+
+    Of two at one place the one painted later, and so on top, wins.
+
+    Args:
+        marks: In painting order.
+        places: Where each mark is on the view, in points.
+        at: Place on the view, in points.
+        reach: Greatest distance, in points.
+    """
+    best, found = reach, None
+    for mark, place in zip(marks, places, strict=True):
+        distance = math.dist(place, at)
+        if distance <= best:
+            best, found = distance, mark
+    return found
+
+
+def _points(latents: Latents, name: str) -> list[Point]:
+    values: Any = latents.rows(name)
+    return [(float(x), float(y)) for x, y in values]
+
+
+def _sigmas(latents: Latents) -> list[Point] | None:
+    if latents.position_log_var is None:
+        return None
+    # exp is held so that an untrained model's wild variances stay finite
+    return [
+        (math.exp(min(20.0, x) / 2), math.exp(min(20.0, y) / 2))
+        for x, y in _points(latents, "position_log_var")
+    ]
+
+
+def _certainty(latents: Latents, sigmas: list[Point] | None) -> list[float]:
+    """Return how clearly to draw each particle.
+
+    A particle twice as spread as the usual one begins to fade; so does one below full presence.
+    """
+    certainty = [1.0] * latents.count
+    if sigmas:
+        spreads = [math.hypot(*sigma) for sigma in sigmas]
+        usual = median(spreads)
+        certainty = [min(1.0, 2.0 * usual / max(spread, 1e-9)) for spread in spreads]
+    presence: Any = latents.rows("presence")
+    if presence is not None:
+        certainty = [
+            value * min(1.0, max(0.0, float(here)))
+            for value, here in zip(certainty, presence, strict=True)
+        ]
+    return [max(FAINTEST, value) for value in certainty]

@@ -1,0 +1,223 @@
+"""All particles of a canvas painted as one batch: dots, numbers, ellipses, trails, glimpse boxes.
+
+Everything is drawn in points of the view, never of the picture, so that zoom does not fatten it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QPixmap,
+    QPolygonF,
+)
+
+from kpstudio.ui.canvas.mapping import Point, Viewport
+from kpstudio.ui.canvas.marks import Mark, nearest_mark
+from kpstudio.ui.canvas.palette import Shape, colour_of, shape_of
+
+REACH = 14.0
+"""How near to a particle's middle, in points, a click picks it."""
+
+_DOT = 6.5
+_SMALL_DOT = 3.5
+_FAINT = 0.22
+_HALO = QColor(0, 0, 0, 110)
+_WHITE = QColor(255, 255, 255)
+
+
+class ParticleOverlay:
+    """Paints marks and says which one is under the mouse."""
+
+    def __init__(self, marks: Sequence[Mark], viewport: Viewport, *, small: bool = False) -> None:
+        self.marks = tuple(marks)
+        self._viewport = viewport
+        self._small = small
+        self._places = [viewport.to_view(mark.at) for mark in self.marks]
+
+    def hit(self, at: Point) -> Mark | None:
+        """Return the particle under a place of the view, preferring those that are decoded."""
+        for kept in (True, False):
+            chosen = [index for index, mark in enumerate(self.marks) if mark.kept is kept]
+            marks = [self.marks[index] for index in chosen]
+            found = nearest_mark(marks, [self._places[index] for index in chosen], at, REACH)
+            if found is not None:
+                return found
+        return None
+
+    def inside(self, band: QRectF) -> frozenset[int]:
+        """Return the rows whose middle lies inside a rectangle of the view."""
+        return frozenset(
+            mark.row
+            for mark, place in zip(self.marks, self._places, strict=True)
+            if band.contains(QPointF(*place))
+        )
+
+    def paint_particles(self, painter: QPainter, opacity: float, glimpse_px: int) -> None:
+        """Paint where particles came from, the boxes of the selected ones, and the dots."""
+        pairs = list(zip(self.marks, self._places, strict=True))
+        if not self._small:
+            for mark, place in pairs:
+                if mark.home is not None:
+                    painter.setOpacity(opacity * _clarity(mark))
+                    _paint_trail(painter, self._viewport.to_view(mark.home), place)
+            painter.setOpacity(opacity)
+            side = glimpse_px * self._viewport.scale
+            for mark, place in pairs:
+                if mark.selected and side:
+                    _paint_box(painter, place, side)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for mark, place in pairs:
+            painter.setOpacity(opacity * _clarity(mark))
+            self._paint_dot(painter, mark, place)
+        painter.setOpacity(1.0)
+
+    def paint_ellipses(self, painter: QPainter, opacity: float) -> None:
+        """Paint the posterior of each position at one and two standard deviations."""
+        if self._small:
+            return
+        for mark, place in zip(self.marks, self._places, strict=True):
+            if mark.sigma is None or not mark.kept:
+                continue
+            painter.setOpacity(opacity * mark.certainty)
+            colour = QColor(colour_of(mark.identity))
+            painter.setPen(QPen(colour, 1.5))
+            colour.setAlphaF(0.1)
+            painter.setBrush(QBrush(colour))
+            rx, ry = self._viewport.lengths(mark.sigma)
+            middle = QPointF(*place)
+            painter.drawEllipse(middle, 2 * rx, 2 * ry)
+            painter.drawEllipse(middle, rx, ry)
+        painter.setOpacity(1.0)
+
+    def paint_labels(self, painter: QPainter, opacity: float, font: QFont, ratio: float) -> None:
+        """Paint the number of each particle beside its dot."""
+        if self._small:
+            return
+        for mark, place in zip(self.marks, self._places, strict=True):
+            label = number_picture(mark.identity + 1, font.toString(), ratio)
+            painter.setOpacity(opacity * _clarity(mark))
+            size = label.deviceIndependentSize()
+            # whole device pixels, so that the digits stay crisp
+            x = round((place[0] + _DOT * 0.7) * ratio) / ratio
+            y = round((place[1] - _DOT * 0.6 - size.height()) * ratio) / ratio
+            painter.drawPixmap(QPointF(x, y), label)
+        painter.setOpacity(1.0)
+
+    def _paint_dot(self, painter: QPainter, mark: Mark, place: Point) -> None:
+        radius = _SMALL_DOT if self._small else _DOT
+        rim = 1.2 if self._small else 2.2
+        if mark.selected:
+            radius, rim = (
+                radius + (0.5 if self._small else 1.0),
+                rim + (0.6 if self._small else 1.3),
+            )
+        shape = shape_of(mark.identity)
+        if mark.hovered:
+            _fill(painter, "circle", place, radius + rim + 4.5, QColor(255, 255, 255, 70))
+        _fill(painter, shape, place, radius + rim + 1.0, _HALO)
+        _fill(painter, shape, place, radius + rim, _WHITE)
+        _fill(painter, shape, place, radius, QColor(colour_of(mark.identity)))
+
+
+def _clarity(mark: Mark) -> float:
+    return mark.certainty if mark.kept else _FAINT
+
+
+def _paint_trail(painter: QPainter, home: Point, place: Point) -> None:
+    """Paint a ring where a particle was encoded and a dashed line from there."""
+    ring, middle = 4.0, QPointF(*home)
+    distance = math.dist(home, place)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(_HALO, 4.0), QPen(_WHITE, 1.8)):
+        painter.setPen(pen)
+        painter.drawEllipse(middle, ring, ring)
+        if distance > ring:
+            start = ring / distance
+            edge = QPointF(
+                home[0] + (place[0] - home[0]) * start, home[1] + (place[1] - home[1]) * start
+            )
+            painter.setPen(_dashed(pen))
+            painter.drawLine(edge, QPointF(*place))
+
+
+def _paint_box(painter: QPainter, place: Point, side: float) -> None:
+    box = QRectF(place[0] - side / 2, place[1] - side / 2, side, side)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(_HALO, 3.0), QPen(_WHITE, 1.4)):
+        painter.setPen(_dashed(pen))
+        painter.drawRect(box)
+
+
+def _dashed(pen: QPen) -> QPen:
+    """Return the pen with dashes of the same length in points whatever its width."""
+    pen = QPen(pen)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    pen.setDashPattern([5.0 / pen.widthF(), 4.0 / pen.widthF()])
+    return pen
+
+
+def _fill(painter: QPainter, shape: Shape, place: Point, radius: float, colour: QColor) -> None:
+    painter.setBrush(colour)
+    middle = QPointF(*place)
+    if shape == "circle":
+        painter.drawEllipse(middle, radius, radius)
+    else:
+        painter.drawPolygon(_outline(shape, radius).translated(middle))
+
+
+@lru_cache(maxsize=256)
+def _outline(shape: Shape, radius: float) -> QPolygonF:
+    """Return the corners of a marker of about the same area as a circle of `radius`."""
+    if shape == "cross":
+        long, short = 1.25 * radius, 0.55 * radius
+        corners = [
+            (-short, -long), (short, -long), (short, -short), (long, -short),
+            (long, short), (short, short), (short, long), (-short, long),
+            (-short, short), (-long, short), (-long, -short), (-short, -short),
+        ]  # fmt: skip
+        return QPolygonF([QPointF(x, y) for x, y in corners])
+    count, turn, stretch = {
+        "square": (4, 45.0, 1.25),
+        "diamond": (4, 0.0, 1.3),
+        "triangle": (3, -90.0, 1.45),
+        "hexagon": (6, 0.0, 1.1),
+    }[shape]
+    angles = [math.radians(turn + 360.0 * corner / count) for corner in range(count)]
+    reach = radius * stretch
+    return QPolygonF([QPointF(reach * math.cos(a), reach * math.sin(a)) for a in angles])
+
+
+@lru_cache(maxsize=512)
+def number_picture(number: int, font_key: str, ratio: float) -> QPixmap:
+    """Return a white number with a dark halo, drawn once for each font and screen."""
+    font = QFont()
+    font.fromString(font_key)
+    font.setBold(True)
+    path = QPainterPath()
+    metrics = QFontMetricsF(font)
+    text, margin = str(number), 2.5
+    path.addText(QPointF(margin, margin + metrics.ascent()), font, text)
+    width = metrics.horizontalAdvance(text) + 2 * margin
+    height = metrics.height() + 2 * margin
+    picture = QPixmap(math.ceil(width * ratio), math.ceil(height * ratio))
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    halo = QPen(QColor(0, 0, 0, 215), 3.4)
+    halo.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    painter.strokePath(path, halo)
+    painter.fillPath(path, _WHITE)
+    painter.end()
+    return picture

@@ -1,0 +1,186 @@
+"""Paints one canvas, on screen or into a recording: picture, layers, particles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QImage, QPainter
+
+from kpstudio.session.view import LayerView, Role
+from kpstudio.ui.canvas.mapping import Framing, Viewport
+from kpstudio.ui.canvas.marks import Mark
+from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image
+from kpstudio.ui.canvas.particle_items import ParticleOverlay
+
+if TYPE_CHECKING:
+    from kpstudio.session.session import Picture, Session
+
+SHARP = 14.0
+"""From this many screen pixels per pixel of the picture on, its pixels are shown as squares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a canvas paints.
+
+    Attributes:
+        background: Around the picture.
+        font: Of the particles' numbers.
+        small: Only the picture and small dots.
+        smooth: Interpolate between the picture's pixels until they are very large.
+    """
+
+    background: QColor
+    font: QFont
+    small: bool = False
+    smooth: bool = True
+
+
+class Renderer:
+    """Holds the images of one canvas's pictures and paints them with everything over them."""
+
+    def __init__(self, session: Session, role: Role) -> None:
+        self._session = session
+        self._role: Role = role
+        self._images: dict[Role, tuple[Bytes, QImage]] = {}
+        self._extras: dict[Role, tuple[Picture, Extras]] = {}
+
+    @property
+    def shown_role(self) -> Role:
+        """Whose picture is shown: the input's while the original is held up."""
+        return "input" if self._session.view.show_original else self._role
+
+    def image_size(self) -> tuple[int, int]:
+        """Return (width, height) of the picture, or of the model's pictures while there is none."""
+        picture = self._session.picture(self.shown_role)
+        model = self._session.document.model
+        if model is not None:
+            height, width = model.capabilities.image_size
+        elif picture is not None:
+            height, width = picture.pixels.shape[:2]
+        else:
+            height, width = 1, 1
+        return width, height
+
+    def viewport(self, framing: Framing, view: tuple[float, float]) -> Viewport:
+        """Return where the picture lies on a view of `view` points."""
+        return Viewport.of(framing, self.image_size(), view)
+
+    def paint(
+        self,
+        painter: QPainter,
+        view: tuple[float, float],
+        viewport: Viewport,
+        marks: tuple[Mark, ...],
+        look: Look,
+    ) -> None:
+        """Paint the canvas's content, without chip, border or rubber band.
+
+        Args:
+            painter: On a surface of `view` points.
+            view: (width, height) in points.
+            viewport: Where the picture lies.
+            marks: The particles, in painting order.
+            look: Colours and font.
+        """
+        painter.fillRect(QRectF(0, 0, *view), look.background)
+        if self._session.picture(self.shown_role) is None:
+            return
+        ratio = painter.device().devicePixelRatio()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(
+            QPainter.RenderHint.SmoothPixmapTransform,
+            look.smooth and viewport.scale * ratio < SHARP,
+        )
+        target = QRectF(viewport.left, viewport.top, viewport.width, viewport.height)
+        overlay = ParticleOverlay(marks, viewport, small=look.small)
+        hidden = self._session.view.overlays_hidden
+        for layer in reversed(self._session.view.layers):
+            if layer.visible and layer.opacity > 0 and not (hidden and layer.name != "picture"):
+                self._paint_layer(painter, layer, target, viewport, overlay, look, ratio)
+
+    def _paint_layer(
+        self,
+        painter: QPainter,
+        layer: LayerView,
+        target: QRectF,
+        viewport: Viewport,
+        overlay: ParticleOverlay,
+        look: Look,
+        ratio: float,
+    ) -> None:
+        name, opacity = layer.name, layer.opacity
+        if name == "picture":
+            self._paint_picture(painter, self.shown_role, target, opacity)
+        elif name == "particles":
+            overlay.paint_particles(painter, opacity, self._glimpse_px())
+        elif name == "ellipses":
+            overlay.paint_ellipses(painter, opacity)
+        elif name == "labels":
+            overlay.paint_labels(painter, opacity, look.font, ratio)
+        elif look.small or self._role == "difference":
+            return
+        elif name == "input" or name == "reconstruction":
+            self._paint_picture(painter, name, target, opacity)
+        elif (extras := self._current_extras()) is None:
+            return
+        elif name == "glimpses":
+            extras.paint_glimpses(painter, overlay.marks, viewport, self._glimpse_px(), opacity)
+        else:
+            extras.paint_map(painter, name, target, opacity)
+
+    def _paint_picture(self, painter: QPainter, role: Role, target: QRectF, opacity: float) -> None:
+        picture = self._session.picture(role)
+        if picture is None:
+            return
+        held = self._images.get(role)
+        if held is None or held[0] is not picture.pixels:
+            held = (picture.pixels, picture_image(picture.pixels))
+            self._images[role] = held
+        painter.setOpacity(opacity)
+        painter.drawImage(target, held[1])
+        painter.setOpacity(1.0)
+
+    def _glimpse_px(self) -> int:
+        model = self._session.document.model
+        return model.capabilities.glimpse_px if model else 0
+
+    def _current_extras(self) -> Extras | None:
+        """Return the overlays of the last exact picture of what is shown."""
+        role: Role = "edited" if self.shown_role == "edited" else "reconstruction"
+        picture = self._session.picture(role)
+        document, view = self._session.document, self._session.view
+        latents = document.latents(view.frame)
+        if picture is None or latents is None:
+            self._extras.pop(role, None)
+            return None
+        held = self._extras.get(role)
+        if picture.extras is not None and (held is None or held[0] is not picture):
+            arrays = dict(picture.extras)
+            count = max((len(array) for array in arrays.values()), default=0)
+            rows = range(latents.count)
+            if count < latents.count:
+                rows = sorted(document.kept(view.frame))
+            identities = [latents.topology.identity[row] for row in rows]
+            held = (picture, Extras(arrays, rows, identities))
+            self._extras[role] = held
+        return held[1] if held and held[0].frame == view.frame else None
+
+
+def empty_sentence(session: Session, role: Role) -> str:
+    """Return what an empty canvas says: what to drop or open, or what is awaited."""
+    document = session.document
+    if document.model is None and document.media is None:
+        return "Drop a checkpoint and a picture or video here, or open them from the File menu"
+    if document.model is None:
+        return "" if role == "input" else "Drop a checkpoint here to find this picture's particles"
+    if document.media is None:
+        return "Drop a picture, a folder or a video here to find its particles"
+    return ""
+
+
+def background_of(role: Role, canvas: str) -> QColor:
+    """Return what surrounds the picture: differences are dark in every theme."""
+    return QColor(Qt.GlobalColor.black) if role == "difference" else QColor(canvas)
