@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -19,19 +19,17 @@ from kpcore.cli.importing import Import
 from kpcore.cli.info import Info
 from kpcore.cli.models import Models
 from kpcore.cli.train import Train
-from kpcore.errors import KpError, TrainingError
+from kpcore.errors import InputError, KpError, TrainingError, nearest
 
 _DESCRIPTION = "Keypoint Studio: train, inspect and run unsupervised keypoint models."
 
-Command = Annotated[
-    Annotated[Train, tyro.conf.subcommand("train")]
-    | Annotated[Models, tyro.conf.subcommand("models")]
-    | Annotated[Info, tyro.conf.subcommand("info")]
-    | Annotated[Encode, tyro.conf.subcommand("encode")]
-    | Annotated[Import, tyro.conf.subcommand("import")],
-    tyro.conf.OmitArgPrefixes,
-    tyro.conf.OmitSubcommandPrefixes,
-]
+_COMMANDS: dict[str, type[Any]] = {
+    "train": Train,
+    "models": Models,
+    "info": Info,
+    "encode": Encode,
+    "import": Import,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"] or ["--help"]
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     try:
-        command = tyro.cli(Command, prog="kp", description=_DESCRIPTION, args=words)  # type: ignore[call-overload]
+        _require_command(words[0])
+        command = tyro.extras.subcommand_cli_from_dict(
+            _COMMANDS,
+            prog="kp",
+            description=_DESCRIPTION,
+            args=words,
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        )
         return command.run()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
@@ -67,6 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"unexpected {type(error).__name__}: {error}; add --debug to see where it happened"
         )
         return 1
+
+
+def _require_command(word: str) -> None:
+    if not word.startswith("-") and word not in _COMMANDS:
+        known = ", ".join(_COMMANDS)
+        raise InputError(f"'kp {word}' is not a command; known: {known}.{nearest(word, _COMMANDS)}")
 
 
 def _complain(message: str) -> None:

@@ -24,7 +24,8 @@ class Train:
     kp train dlp-compact --data shapes --preset shapes;
     kp train dlp-object --data traffic.mp4 --preset traffic --device cuda;
     kp train --resume runs/NAME.
-    Several GPUs or machines: accelerate launch -m kpcore train dlp-object ...
+    Several GPUs or machines: accelerate launch -m kpcore train dlp-object ...;
+    several CPU processes: torchrun --nproc-per-node 2 -m kpcore train ... --device cpu.
     Ctrl-C ends a run after its step, with a checkpoint to resume from.
 
     Attributes:

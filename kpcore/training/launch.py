@@ -58,15 +58,24 @@ def start(request: TrainRequest, folder: Path | None = None, report: Report | No
         )
     preset = family.presets[request.preset]
     config = override(preset.config, request.overrides)
-    folder = _new_folder(folder, request)
+    folder = folder or _default_folder(request)
     device = checkpoint.find_device(request.device)
     threads = choose_threads(request.threads)
     precision = settle_precision(request.precision, device)
     accelerator = accelerator_for(request.device, precision)
+    if accelerator.is_main_process:
+        _require_free(folder)
     seed_step(request.seed, 0)
     model = place(family.build(config), accelerator)
-    source, held_out = open_data(request.data, model.capabilities.image_size, request.seed, report)
+    size = model.capabilities.image_size
+    with accelerator.main_process_first():
+        source, held_out = open_data(request.data, size, request.seed, report)
     optimisation = settle(request, preset.recipe, len(source))
+    if optimisation.batch < accelerator.num_processes:
+        raise InputError(
+            f"batch is {optimisation.batch} for {accelerator.num_processes} processes; use at "
+            f"least one image for each"
+        )
     record = RunRecord(
         family=family.name,
         preset=request.preset,
@@ -134,7 +143,8 @@ def resume(
     model = place(checkpoint.load(files.weights(stem)), accelerator)
     config = from_plain(family.config, record.config)
     size = model.capabilities.image_size
-    source, held_out = open_data(record.data, size, record.seed, report)
+    with accelerator.main_process_first():
+        source, held_out = open_data(record.data, size, record.seed, report)
     if accelerator.is_main_process:
         write_record(record, folder)
     phases = family.phases(model, config)
@@ -231,10 +241,12 @@ def parse_held_out(text: str) -> int | float | tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
-def _new_folder(folder: Path | None, request: TrainRequest) -> Path:
-    if folder is None:
-        data = re.sub(r"[^\w.-]+", "-", Path(request.data.source).stem).strip("-") or "data"
-        folder = Path("runs") / f"{request.family}-{data}-{time.strftime('%Y%m%d-%H%M%S')}"
+def _default_folder(request: TrainRequest) -> Path:
+    data = re.sub(r"[^\w.-]+", "-", Path(request.data.source).stem).strip("-") or "data"
+    return Path("runs") / f"{request.family}-{data}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _require_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = (
             f"go on with 'kp train --resume {folder}' or choose"
@@ -242,4 +254,3 @@ def _new_folder(folder: Path | None, request: TrainRequest) -> Path:
             else "choose"
         )
         raise InputError(f"'{folder}' is already in use; {hint} another --out")
-    return folder
