@@ -1,7 +1,7 @@
 """Read any still image as 8-bit RGB, upright, with a note of everything that was converted.
 
 Transparent pictures are laid on white, as a page or browser shows them. 16-bit values are divided
-by 257, so that black and white stay so; wider or floating-point values are stretched from their
+by 257, so that black and white stay so; 32-bit and floating-point values are stretched from their
 least to their greatest.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from kpcore.errors import DataError
 
@@ -22,7 +22,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 """File names that are looked at in folders; the content decides what a file really is."""
 
 LIMIT_PIXELS = 178_956_970
-"""Pixels above which a file is refused (about 13,377 square; some 700 MB while it is decoded)."""
+"""Pixels above which a file is refused (about 13,377 square; some 900 MB while it is decoded)."""
 
 Image.MAX_IMAGE_PIXELS = LIMIT_PIXELS  # Pillow warns from half of it otherwise
 
@@ -30,6 +30,16 @@ LARGEST_SIDE = 4096
 """Pictures with a longer side are read reduced, so that what is kept is at most 50 MB."""
 
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_STRIP = 256
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 _READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error)
 
@@ -140,34 +150,63 @@ def _convert(image: Image.Image, largest: int) -> StillImage:
     pictures = getattr(image, "n_frames", 1)
     if pictures > 1:
         notes.append(f"first of {pictures} pictures in the file")
-    turned = _is_turned(image)
-    size = (image.width, image.height) if turned else (image.height, image.width)
-    goal = _reduced(size, largest)
-    if goal != size:
-        image.draft(None, goal if turned else (goal[1], goal[0]))
-        notes.append(f"read at {goal[1]} x {goal[0]} of {size[1]} x {size[0]} pixels")
-    if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
-        notes.append("turned upright as its EXIF entry says")
+    stored = _reduced((image.height, image.width), largest)
+    goal = (stored[1], stored[0])
+    size = (image.height, image.width)
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    if goal != image.size:
+        notes.append(f"read at {goal[0]} x {goal[1]} of {image.width} x {image.height} pixels")
+        image.draft(None, goal)
     image.load()
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.size != (goal[1], goal[0]):
-        image = _to_depth_8(image, notes).resize(
-            (goal[1], goal[0]), Image.Resampling.BOX, reducing_gap=2.0
-        )
-    picture = np.array(_to_rgb(_to_depth_8(image, notes), notes))
-    return StillImage(picture, size, tuple(dict.fromkeys(notes)))
+    small = _small_rgb(image, goal, _wide_range(image, notes), notes)
+    if turn is not None:
+        notes.append("turned upright as its EXIF entry says")
+        small = small.transpose(turn)
+    if _is_turned(image):
+        size = (size[1], size[0])
+    return StillImage(np.array(small), size, tuple(dict.fromkeys(notes)))
 
 
-def _to_depth_8(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Grey values of 16 and 32 bits as 8 bits; palettes as colours; the rest as it is."""
-    if image.mode.startswith("I;16"):
+def _small_rgb(
+    image: Image.Image,
+    goal: tuple[int, int],
+    wide: tuple[float, float] | None,
+    notes: list[str],
+) -> Image.Image:
+    """Any picture as RGB at `goal` (W, H); large ones strip by strip, to keep memory low."""
+    across, down = max(1, image.width // goal[0]), max(1, image.height // goal[1])
+    if across * down == 1:
+        small = _to_rgb(_to_depth_8(image, wide, notes), notes)
+    else:
+        small = Image.new("RGB", (-(-image.width // across), -(-image.height // down)))
+        for top in range(0, image.height, _STRIP * down):
+            bottom = min(image.height, top + _STRIP * down)
+            strip = _to_depth_8(image.crop((0, top, image.width, bottom)), wide, notes)
+            small.paste(_to_rgb(strip, notes).reduce((across, down)), (0, top // down))
+    return small if small.size == goal else small.resize(goal, Image.Resampling.BOX)
+
+
+def _wide_range(image: Image.Image, notes: list[str]) -> tuple[float, float] | None:
+    """The values that become black and white in a picture of more than 8 bits, else None."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         notes.append("16-bit grey reduced to 8 bits")
-        values = np.asarray(image).astype(np.uint16)
-        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        low, high = float(values.min()), float(values.max())
-        notes.append(f"values {low:g} to {high:g} stretched to 8 bits")
+        return 0.0, 65535.0
+    if image.mode not in ("I", "F"):
+        return None
+    values = np.asarray(image)
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    notes.append(f"values {low:g} to {high:g} stretched to 8 bits")
+    return low, high
+
+
+def _to_depth_8(
+    image: Image.Image, wide: tuple[float, float] | None, notes: list[str]
+) -> Image.Image:
+    """Wide values as 8-bit grey; palettes as colours; the rest as it is."""
+    if wide is not None:
+        low, high = wide
+        values = np.nan_to_num(np.asarray(image, np.float64), posinf=high, neginf=low)
         scaled = (values - low) * (255.0 / (high - low) if high > low else 0.0)
         return Image.fromarray(scaled.round().astype(np.uint8))
     if image.mode in ("P", "PA"):

@@ -63,7 +63,10 @@ class SceneImages:
         self._seed = seed + (HELD_OUT_SEED if split == "held-out" else 0)
         self._epoch = pool or epoch
         self.description = DataDescription(
-            source=name, split=split, options={"seed": seed, "pool": pool, "epoch": self._epoch}
+            source=name,
+            split=split,
+            images=pool,
+            options={"seed": seed, "pool": pool, "epoch": self._epoch},
         )
         self._pool: ndarray | None = None
         if pool:

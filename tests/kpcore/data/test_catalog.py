@@ -29,6 +29,7 @@ def test_procedural_scenes():
     source = open_source("shapes", (32, 32), seed=3)
     assert isinstance(source, SceneImages)
     assert source.description.source == "shapes"
+    assert source.description.images == 0
     assert source.description.options["seed"] == 3
 
 
@@ -69,7 +70,7 @@ def test_held_out_scenes_are_others():
 def test_a_pool_repeats_the_same_pictures():
     seen: list[tuple[int, int]] = []
     pool = open_source("shapes", (32, 32), pool=6, progress=lambda *at: seen.append(at))
-    assert len(pool) == 6
+    assert len(pool) == pool.description.images == 6
     assert seen[-1] == (6, 6)
     endless = open_source("shapes", (32, 32))
     assert torch.equal(pool.images(range(6)), endless.images(range(6)))

@@ -77,6 +77,20 @@ def test_floating_point_is_stretched(tmp_path: Path):
     assert "stretched" in still.notes[0]
 
 
+def test_values_that_are_not_numbers_do_no_harm(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.array([[np.nan, 0.0, 2.0, np.inf]], np.float32)).save(path)
+    assert read_image(path).picture[0, :, 0].tolist() == [0, 0, 255, 255]
+    Image.fromarray(np.full((1, 2), np.nan, np.float32)).save(path)
+    assert (read_image(path).picture == 0).all()
+
+
+def test_a_16_bit_pgm(tmp_path: Path):
+    path = tmp_path / "a.pgm"
+    path.write_bytes(b"P5 2 1 65535\n" + struct.pack(">HH", 0, 32896))
+    assert read_image(path).picture[0, :, 0].tolist() == [0, 128]
+
+
 @pytest.mark.parametrize("mode", ["L", "1"])
 def test_grey(tmp_path: Path, mode: str):
     path = tmp_path / "a.png"
@@ -142,6 +156,32 @@ def test_the_first_of_several_pictures(tmp_path: Path):
     still = read_image(path)
     assert (still.picture == (9, 0, 0)).all()
     assert "first of 3" in still.notes[0]
+
+
+@pytest.mark.parametrize("shape", [(700, 500), (3000, 7), (7, 3000), (640, 640)])
+def test_reducing_strip_by_strip_loses_nothing(tmp_path: Path, shape: tuple[int, int]):
+    """Ramps in x and y come out as ramps, in every mode that is converted on the way."""
+    height, width = shape
+    ramp = np.add.outer(np.linspace(0, 127, height), np.linspace(0, 127, width))
+    expected = read_image(_save(tmp_path, Image.fromarray(ramp.astype(np.uint8)))).picture
+    for picture in (
+        Image.fromarray((ramp * 257).astype(np.uint16)),
+        Image.fromarray(np.stack([ramp] * 3 + [np.full(shape, 255)], 2).astype(np.uint8)),
+        Image.fromarray(ramp.astype(np.uint8)).convert("P"),
+    ):
+        still = read_image(_save(tmp_path, picture), largest_side=64)
+        assert max(still.picture.shape) == 64
+        h, w = still.picture.shape[:2]
+        rows = ((np.arange(h) + 0.5) * height / h).astype(int)
+        columns = ((np.arange(w) + 0.5) * width / w).astype(int)
+        error = still.picture.astype(int) - expected[np.ix_(rows, columns)]
+        assert np.abs(error).max() <= 12
+
+
+def _save(folder: Path, picture: Image.Image) -> Path:
+    path = folder / "ramp.png"
+    picture.save(path)
+    return path
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
