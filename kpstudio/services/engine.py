@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,6 +30,7 @@ from kpstudio.session.view import Role, ViewState
 
 if TYPE_CHECKING:
     from kpcore.data.media import Media
+    from kpcore.geometry.framing import Framing
 
 logger = logging.getLogger(__name__)
 
@@ -117,16 +118,25 @@ class Engine:
         self._complaint = ""
         self._mailbox.put("media", partial(self._open, None, path, "auto"))
 
-    def open_pair(self, model: str, media: str | Media, device: str = "auto") -> None:
+    def open_pair(
+        self,
+        model: str,
+        media: str | Media,
+        device: str = "auto",
+        frames: Sequence[int] = (),
+        then: Task | None = None,
+    ) -> None:
         """Open a checkpoint and media together: both or neither.
 
         Args:
             model: Path of a checkpoint.
             media: Path of an image, folder or video; or pictures that are read already.
             device: For the model.
+            frames: To be encoded before `then`.
+            then: Called on the UI thread once all of this is done; not when it fails.
         """
         self._complaint = ""
-        self._mailbox.put("pair", partial(self._open, model, media, device))
+        self._mailbox.put("pair", partial(self._open, model, media, device, tuple(frames), then))
 
     def open_demo(self) -> None:
         """Open the shipped checkpoint on a shipped sample."""
@@ -138,6 +148,27 @@ class Engine:
             self._session.notify(_sentence(error), "error")
             return
         self.open_pair(str(shipped.checkpoint), str(shipped.sample))
+
+    def input_picture(self, frame: int) -> Bytes:
+        """Return a frame of the open media as the open model sees it.
+
+        Raises:
+            KpError: Nothing is open, or the frame cannot be read.
+        """
+        document = self._session.document
+        if document.model is not None and document.media is not None:
+            kept = self._frames.get((document.model.key, document.media.key, frame))
+            if kept is not None:
+                return kept.input
+        return self._host.framed(frame)[0]
+
+    def framing(self, frame: int) -> tuple[Framing, Bytes]:
+        """Return how a frame was brought to the model's size, and the frame at its own size.
+
+        Raises:
+            KpError: Nothing is open, or the frame cannot be read.
+        """
+        return self._host.framed(frame)[1:]
 
     def devices(self) -> list[str]:
         """Return the devices that torch offers; "cpu" alone until torch is there."""
@@ -208,7 +239,14 @@ class Engine:
     def _import_torch(self) -> None:
         self._post(self._set_devices, self._host.import_torch())
 
-    def _open(self, model_path: str | None, source: str | Media | None, device: str) -> None:
+    def _open(
+        self,
+        model_path: str | None,
+        source: str | Media | None,
+        device: str,
+        frames: tuple[int, ...] = (),
+        then: Task | None = None,
+    ) -> None:
         what = "model" if model_path else "pictures"
         self._post(self.busy_changed.emit, f"Loading {what}…")
         try:
@@ -217,6 +255,11 @@ class Engine:
             model, media = self._host.open(model_path, source, device)
             note = self._host.opening_note()
             self._post(self._opened, model, media, self._host.device, note)
+            if model is not None and media is not None:
+                for frame in frames:
+                    self._encode((model.key, media.key, frame))
+            if then is not None:
+                self._post(then)
         finally:
             self._post(self.busy_changed.emit, "")
 

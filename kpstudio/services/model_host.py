@@ -191,6 +191,22 @@ class ModelHost:
             return None
         return self._media.thumbnail(frame, UNFRAMED_SIDE)
 
+    def framed(self, frame: int) -> tuple[Bytes, Framing, Bytes]:
+        """Return a frame as the model sees it, how it was framed, and the frame in its own size.
+
+        Any thread may call this: media are shared safely and the rest is only read.
+
+        Raises:
+            KpError: Nothing is open, or the frame cannot be read.
+        """
+        from kpcore.data.resample import apply_framing
+
+        model, media, rule = self._opened()
+        source = media.frame(frame)
+        size = model.capabilities.image_size
+        framing = framing_of((source.shape[0], source.shape[1]), rule, size)
+        return np.array(apply_framing(framing, source)), framing, source
+
     def encode(self, frame: int, known: Encoding | None = None) -> Frame:
         """Return a frame as the model sees it, with its particles and reconstruction.
 
@@ -203,14 +219,8 @@ class ModelHost:
         """
         import torch
 
-        from kpcore.data.resample import apply_framing
-
-        model, media, rule = self._opened()
-        source = media.frame(frame)
-        framing = framing_of(
-            (source.shape[0], source.shape[1]), rule, model.capabilities.image_size
-        )
-        picture = np.array(apply_framing(framing, source))
+        model = self._opened()[0]
+        picture = self.framed(frame)[0]
         encoding = known
         if encoding is None:
             image = torch.from_numpy(picture).permute(2, 0, 1)[None].float().div(255.0)
