@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kpcore.api import Batch, LossReport, Phase, Progress
 from kpcore.geometry.coordinates import pixel_centres
-from kpcore.geometry.windows import composite_windows
+from kpcore.geometry.windows import composite_windows, cut_windows
 from kpcore.models.dlp_compact.config import CompactConfig
 from kpcore.models.dlp_compact.model import CompactDLP
 
@@ -62,6 +62,7 @@ class CompactObjective:
         presence = kept.presence_logit.sigmoid()
         patches = model.patches(feature)
         colour, alpha = patches.split([3, 1], dim=2)
+        inside = cut_windows(torch.ones_like(image[:, :1]), kept.position, c.glimpse_px)
         background = model.background_decoder(model.background_encoder(image))
         prior = model.prior(image)
         kl = chamfer_kl(kept.position, kept.log_var, prior, c.sigma)
@@ -73,7 +74,7 @@ class CompactObjective:
         if progress.step < c.warmup_steps:
             # Every weight has a gradient at every step, as training on several devices asks.
             terms["presence"] = 0.0 * presence.sum()
-            terms["glimpse"] = scale * _squared(colour, glimpses)
+            terms["glimpse"] = scale * _off_colour(colour, glimpses, inside)
             terms["background"] = scale * _squared(background, image)
         else:
             picture = composite_windows(patches, position, presence, background)
@@ -82,11 +83,16 @@ class CompactObjective:
             shown, mask = presence.detach(), alpha.squeeze(2)
             terms["centring"] = c.centring * (off_centre(mask) * shown).sum(1).mean()
             terms["sprawl"] = c.sprawl_cost * (sprawl(mask) * shown).sum(1).mean()
-            weight = (alpha * shown[:, :, None, None, None]).detach()
-            off_colour = (weight * (colour - glimpses) ** 2).sum() / len(image)
-            terms["glimpse"] = c.glimpse_fidelity * scale * off_colour
+            weight = inside * alpha.detach() * shown[:, :, None, None, None]
+            fidelity = c.glimpse_fidelity * scale
+            terms["glimpse"] = fidelity * _off_colour(colour, glimpses, weight)
             monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+
+def _off_colour(colour: Tensor, glimpses: Tensor, weight: Tensor) -> Float[Tensor, ""]:
+    """Weighted squared error of the glimpses' colours; what lies outside the picture is unknown."""
+    return (weight * (colour - glimpses) ** 2).sum() / colour.shape[0]
 
 
 def _squared(a: Tensor, b: Tensor) -> Float[Tensor, ""]:
