@@ -180,7 +180,7 @@ class Video:
             self._next = place + 1
             if place > index:
                 return None
-            if place >= keep_from and not frame.is_corrupt:
+            if place >= keep_from:
                 picture = self._keep(place, frame)
                 if place == index:
                     return picture

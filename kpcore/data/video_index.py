@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.error import EOFError as EndOfFile
 from av.error import FFmpegError, InvalidDataError
 
 from kpcore.errors import DataError
@@ -93,6 +92,9 @@ def open_video(path: Path, decoder_threads: int = 1) -> tuple[Any, Any]:
         container.close()
         raise _not_video(path, "it holds no video stream")
     stream = streams[0]
+    if stream.codec_context is None:
+        container.close()
+        raise _not_video(path, "its codec is not known")
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = decoder_threads
     return container, stream
@@ -116,35 +118,40 @@ def read_index(path: Path, decoder_threads: int = 1) -> VideoIndex:
 
 
 def decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield every frame that can be decoded from here on; damaged packets give none."""
-    packets = container.demux(stream)
-    while True:
+    """Yield every frame that can be decoded whole from here on."""
+    for packet in _packets(container, stream):
         try:
-            packet = next(packets, None)
-            if packet is None:
-                return
             frames = packet.decode()
-        except EndOfFile:
-            return
         except InvalidDataError:
             continue
-        except (FFmpegError, OSError):
+        except (FFmpegError, OSError) as error:
+            logger.debug("decoding '%s' ends early: %s", container.name, error)
             return
-        yield from frames
+        yield from (frame for frame in frames if not frame.is_corrupt)
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the packets of a stream up to the end of the file or of what can be read of it."""
+    while True:
+        try:
+            yield from container.demux(stream)
+            return
+        except IndexError:
+            logger.debug("'%s' gains a stream on the way; it is passed over", container.name)
+        except (FFmpegError, OSError) as error:
+            logger.debug("'%s' ends early: %s", container.name, error)
+            return
 
 
 def _from_packets(container: Any, stream: Any) -> VideoIndex | None:
     """Index by the packets' time stamps; None when they are missing or ambiguous."""
     shown: list[tuple[int | None, bool]] = []
     hidden = 0
-    try:
-        for packet in container.demux(stream):
-            if packet.is_discard:
-                hidden += 1
-            elif packet.size:
-                shown.append((packet.pts, packet.is_keyframe))
-    except (FFmpegError, OSError) as error:
-        logger.debug("'%s' ends early: %s", container.name, error)
+    for packet in _packets(container, stream):
+        if packet.is_discard:
+            hidden += 1
+        elif packet.size:
+            shown.append((packet.pts, packet.is_keyframe))
     stamps = sorted(stamp for stamp, _ in shown if stamp is not None)
     keys = sorted(
         bisect_left(stamps, stamp) for stamp, is_key in shown if is_key and stamp is not None

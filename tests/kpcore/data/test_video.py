@@ -251,6 +251,35 @@ def test_a_damaged_frame_is_told_and_the_others_are_read(
         assert 0 < refused < 36
 
 
+def test_a_codec_that_is_not_known(tmp_path: Path, make_video: Make):
+    path = make_video(tmp_path / "b.avi", 5, "mpeg4")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"FMP4", b"QQ77").replace(b"fmp4", b"qq77"))
+    with pytest.raises(DataError, match="its codec is not known"):
+        Video(path)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+def test_no_damage_gives_anything_but_our_errors(tmp_path: Path, make_video: Make, name: str):
+    codec = "mpeg4" if name.endswith("avi") else "libx264"
+    whole = make_video(tmp_path / name, 20, codec).read_bytes()
+    path = tmp_path / f"bad {name}"
+    random = np.random.default_rng(0)
+    for damage in (1, 20, 300, 0, 0):
+        data = bytearray(whole if damage else whole[: random.integers(len(whole))])
+        for place in random.integers(0, len(data), damage):
+            data[place] = random.integers(256)
+        path.write_bytes(data)
+        try:
+            with Video(path, decoder_threads=1) as video:
+                video.frame(len(video) - 1)
+                video.frame(0)
+        except DataError as error:
+            refusal = str(error)
+            assert name in refusal
+            assert "\n" not in refusal
+
+
 def test_files_with_doubtful_time_stamps_are_counted(tmp_path: Path, make_video: Make):
     assert not read_index(make_video(tmp_path / "b.avi", 5, "mpeg4")).seekable
     assert read_index(make_video(tmp_path / "b.mp4", 5)).seekable
