@@ -17,10 +17,9 @@ import torch
 from kpcore.checkpoint import load, save
 from kpcore.configuration import from_plain
 from kpcore.data.synthetic import SCENES
-from kpcore.evaluation.objects import ObjectFigures, measure
+from kpcore.evaluation.objects import TEST_SEED, ObjectFigures, measure
 from kpcore.training.config import RunRecord
 
-HELD_OUT_SEED = 1_000_003
 SHIPPED = Path(__file__).parents[1] / "resources" / "checkpoints" / "demo.safetensors"
 
 
@@ -44,10 +43,8 @@ def main() -> None:
     stored = load(arguments.out)
     size = stored.capabilities.image_size[0]
     source = SCENES[record.data.source]
-    figures = measure(
-        stored, (source.sample(HELD_OUT_SEED, i, size) for i in range(arguments.scenes))
-    )
-    report = figures.rounded() | {"scenes": arguments.scenes, "seed": HELD_OUT_SEED}
+    figures = measure(stored, (source.sample(TEST_SEED, i, size) for i in range(arguments.scenes)))
+    report = figures.rounded() | {"scenes": arguments.scenes, "seed": TEST_SEED}
     save(arguments.out, model, replace(manifest, card=facts | {"figures": report}), torch.float16)
     arguments.out.with_suffix(".md").write_text(_card(facts, figures, arguments.scenes))
     print(json.dumps(report))
@@ -98,7 +95,7 @@ why. Weights are stored in half precision, and the figures below are of the stor
 | stored by | `scripts/ship_demo.py RUN` |
 | licence | Apache-2.0, as the project; nothing but drawn scenes went in |
 
-Figures on {scenes} held-out scenes (stream {HELD_OUT_SEED}; training used stream 0), by
+Figures on {scenes} held-out scenes (stream {TEST_SEED}; training used stream 0), by
 `scripts/eval_demo.py`. Pixels are native pixels of 128. `kpcore.evaluation.objects` defines each.
 
 | figure | value |

@@ -26,6 +26,8 @@ STEP_ERROR_PX = 1.5
 """The picture must move as far as the particle, within this."""
 CHANGED = 0.06
 """A pixel counts as changed when some channel differs by more than this (15 of 255)."""
+TEST_SEED = 1_000_003
+"""Stream of scenes to measure on; no training run uses it unless it is asked to."""
 CAP_DB = 60.0
 """PSNR of equal pictures."""
 
