@@ -101,27 +101,6 @@ def is_image(path: str | Path) -> bool:
         return False
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Return (H, W) of the picture that `read_image` gives, from the file's header alone.
-
-    Raises:
-        DataError: As `read_image`, as far as the header shows it.
-    """
-    path = Path(path)
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            _check_pixels(path, image.width, image.height)
-            height, width = image.size if _is_turned(image) else image.size[::-1]
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(_too_large(path)) from error
-    except _READ_ERRORS as error:
-        raise DataError(
-            f"'{path.name}' is not an image that can be read here ({error}); open a PNG, JPEG, "
-            f"TIFF, BMP or WebP file"
-        ) from error
-    return _reduced((height, width), LARGEST_SIDE)
-
-
 def _too_large(path: Path, size: str = "far too many") -> str:
     return (
         f"'{path.name}' has {size} pixels; up to {LIMIT_PIXELS // 10**6} million can be read; "
