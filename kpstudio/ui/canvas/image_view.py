@@ -32,7 +32,7 @@ from kpstudio.ui.canvas.frame import paint_band, paint_chip, paint_frame, paint_
 from kpstudio.ui.canvas.keys import ARROWS, Nudger, neighbour
 from kpstudio.ui.canvas.linked import LinkedViews
 from kpstudio.ui.canvas.mapping import Framing, Viewport, fit_scale, zoomed
-from kpstudio.ui.canvas.marks import Mark, marks_of
+from kpstudio.ui.canvas.marks import Mark, MarkReader
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
 from kpstudio.ui.canvas.rendering import Look, Renderer, background_of, empty_sentence
@@ -50,6 +50,12 @@ RELAXED_MS = 33
 
 FRAME_MS = 7.0
 """Moves of a fast mouse are taken together to one per this time."""
+
+_KEYBOARD_REASONS = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
 
 
 class Canvas(QWidget):
@@ -78,16 +84,19 @@ class Canvas(QWidget):
         self._links = links or LinkedViews(self)
         self._colours = CanvasColours()
         self._renderer = Renderer(session, role)
+        self._reader = MarkReader(session)
         self._nudger = Nudger(session)
         self._small = False
         self._smooth = True
         self._title = TITLES[role]
         self._gesture: Gesture | None = None
         self._pan_key = False
+        self._by_keyboard = False
         self._last_pointer: Pointer | None = None
         self._waiting: Pointer | None = None
         self._followed = 0.0
         self._marks: tuple[Mark, ...] | None = None
+        self._is_due = False
         self._looks: tuple[object, ...] = ()
         self._frame_image = QImage()
         self._pace = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
@@ -274,6 +283,7 @@ class Canvas(QWidget):
     def _refresh(self) -> None:
         """Repaint: at once where the hand is, else soon."""
         if not self._small and (self._role == self._session.view.main or self._gesture):
+            self._is_due = True
             self.update()
         elif not self._calm.isActive():
             self._calm.start()
@@ -284,7 +294,7 @@ class Canvas(QWidget):
                 self._marks = ()
             else:
                 encoded = self._renderer.shown_role in ("input", "reconstruction")
-                self._marks = marks_of(self._session, "encoded" if encoded else "edited")
+                self._marks = self._reader.read("encoded" if encoded else "edited")
         return self._marks
 
     def _look(self) -> Look:
@@ -313,6 +323,7 @@ class Canvas(QWidget):
     # -- painting --------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the picture, its particles, and the frame around them."""
+        self._is_due = False
         painter = QPainter(self)
         view = (float(self.width()), float(self.height()))
         viewport = self.viewport
@@ -326,7 +337,7 @@ class Canvas(QWidget):
             paint_band(painter, band, self._colours)
         title = TITLES["input"] if self._session.view.show_original else self._title
         paint_chip(painter, title, self.font())
-        paint_frame(painter, view, self._colours, focused=self.hasFocus())
+        paint_frame(painter, view, self._colours, focused=self.hasFocus() and self._by_keyboard)
         painter.end()
         self.painted.emit(picture)
 
@@ -334,7 +345,7 @@ class Canvas(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begin what the press asks for, or finish what a key began."""
         pointer = Pointer.of(event.position(), event.modifiers())
-        self._last_pointer = pointer
+        self._last_pointer, self._by_keyboard = pointer, False
         if isinstance(self._gesture, ChangePresence):
             self._finish(pointer)
             return
@@ -344,14 +355,13 @@ class Canvas(QWidget):
             self._start(begin(self, pointer, event.button(), pan=self._pan_key))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Follow the pointer at once, but not more often than a screen can show."""
+        """Follow the pointer, but not more often than a screen can show."""
         pointer = Pointer.of(event.position(), event.modifiers())
         self._last_pointer = self._waiting = pointer
-        since = (time.monotonic() - self._followed) * 1000.0
-        if since >= FRAME_MS:
-            self._follow()
-        elif not self._pace.isActive():
-            self._pace.start(math.ceil(FRAME_MS - since))
+        if not self._pace.isActive():
+            # even when due at once: behind the moves that are queued, so that the newest counts
+            since = (time.monotonic() - self._followed) * 1000.0
+            self._pace.start(max(0, math.ceil(FRAME_MS - since)))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Make what was done stay."""
@@ -394,8 +404,8 @@ class Canvas(QWidget):
         self._followed = time.monotonic()
         if self._gesture is not None:
             self._gesture.move(pointer)
-            if self._gesture is not None and self._gesture.band() is not None:
-                self.update()
+            if self._is_due or (self._gesture is not None and self._gesture.band() is not None):
+                self.repaint()
         else:
             self._hover(pointer)
         if self._session.picture(self._renderer.shown_role) is not None:
@@ -480,6 +490,7 @@ class Canvas(QWidget):
             pixels = 10 if shift else 1
             self.nudge(right * pixels, down * pixels)
         elif key == Qt.Key.Key_N:
+            self._by_keyboard = True
             self.select_neighbour(-1 if shift else 1)
         elif key == Qt.Key.Key_T:
             self.begin_presence()
@@ -519,7 +530,8 @@ class Canvas(QWidget):
         return True
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show the focus ring."""
+        """Show the focus ring when the focus came by keyboard."""
+        self._by_keyboard = event.reason() in _KEYBOARD_REASONS
         self.update()
         super().focusInEvent(event)
 

@@ -46,38 +46,55 @@ class Mark:
     hovered: bool = False
 
 
-def marks_of(session: Session, place: Place) -> tuple[Mark, ...]:
-    """Return the marks of the shown frame, in the order in which they are painted.
+class MarkReader:
+    """Makes the marks of a session's particles; keeps what a drag does not change."""
 
-    Args:
-        session: What is open.
-        place: Where to show the particles: after edits, or as encoded.
-    """
-    document, view = session.document, session.view
-    original = document.original(view.frame)
-    latents = original if place == "encoded" else document.latents(view.frame)
-    if latents is None:
-        return ()
-    positions = _points(latents, "position")
-    homes = _points(original, "position") if original is not None else positions
-    sigmas = _sigmas(latents)
-    certainty = _certainty(latents, sigmas)
-    kept = document.kept(view.frame)
-    marks = [
-        Mark(
-            row,
-            latents.topology.identity[row],
-            at,
-            homes[row] if math.dist(at, homes[row]) > MOVED else None,
-            sigmas[row] if sigmas else None,
-            certainty[row],
-            row in kept,
-            row in view.selection,
-            row == view.hovered,
-        )
-        for row, at in enumerate(positions)
-    ]
-    return tuple(sorted(marks, key=lambda mark: (mark.selected, mark.kept, mark.certainty)))
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._spread_of: tuple[object, object] | None = None
+        self._sigmas: list[Point] | None = None
+        self._certainty: list[float] = []
+
+    def read(self, place: Place) -> tuple[Mark, ...]:
+        """Return the marks of the shown frame, in the order in which they are painted.
+
+        Args:
+            place: Where to show the particles: after edits, or as encoded.
+        """
+        document, view = self._session.document, self._session.view
+        original = document.original(view.frame)
+        latents = original if place == "encoded" else document.latents(view.frame)
+        if latents is None:
+            return ()
+        self._read_spread(latents)
+        positions = _points(latents, "position")
+        same = original is None or original is latents
+        homes = positions if same else _points(original, "position")
+        kept = document.kept(view.frame)
+        marks = [
+            Mark(
+                row,
+                latents.topology.identity[row],
+                at,
+                homes[row] if at != homes[row] and math.dist(at, homes[row]) > MOVED else None,
+                self._sigmas[row] if self._sigmas else None,
+                self._certainty[row],
+                row in kept,
+                row in view.selection,
+                row == view.hovered,
+            )
+            for row, at in enumerate(positions)
+        ]
+        marks.sort(key=lambda mark: (mark.selected, mark.kept, mark.certainty))
+        return tuple(marks)
+
+    def _read_spread(self, latents: Latents) -> None:
+        of = self._spread_of
+        if of and of[0] is latents.position_log_var and of[1] is latents.presence:
+            return
+        self._spread_of = latents.position_log_var, latents.presence
+        self._sigmas = _sigmas(latents)
+        self._certainty = _certainty(latents, self._sigmas)
 
 
 def nearest_mark(

@@ -49,7 +49,8 @@ def tinted(maps: Bytes, identities: Sequence[int], *, normalise: bool = False) -
         weights /= np.maximum(weights.max(axis=(1, 2), keepdims=True), 1.0)
     else:
         weights /= 255.0
-    colours = np.array([QColor(colour_of(i)).getRgb()[:3] for i in identities], np.float32)
+    chosen = [QColor(colour_of(identity)) for identity in identities]
+    colours = np.array([(c.red(), c.green(), c.blue()) for c in chosen], np.float32)
     total = weights.sum(axis=0)
     mixed = np.tensordot(weights, colours, axes=(0, 0)) / np.maximum(total, 1e-6)[..., None]
     strength = 255.0 * np.minimum(total, 1.0)[..., None]

@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import (
-    QBrush,
     QColor,
     QFont,
     QFontMetricsF,
@@ -28,6 +27,9 @@ from kpstudio.ui.canvas.palette import Shape, colour_of, shape_of
 
 REACH = 14.0
 """How near to a particle's middle, in points, a click picks it."""
+
+_LARGEST_KEPT = 300.0
+"""Ellipses beyond this, in points, are painted afresh rather than kept as pictures."""
 
 _DOT = 6.5
 _SMALL_DOT = 3.5
@@ -82,7 +84,7 @@ class ParticleOverlay:
             self._paint_dot(painter, mark, place)
         painter.setOpacity(1.0)
 
-    def paint_ellipses(self, painter: QPainter, opacity: float) -> None:
+    def paint_ellipses(self, painter: QPainter, opacity: float, ratio: float) -> None:
         """Paint the posterior of each position at one and two standard deviations."""
         if self._small:
             return
@@ -90,28 +92,30 @@ class ParticleOverlay:
             if mark.sigma is None or not mark.kept:
                 continue
             painter.setOpacity(opacity * mark.certainty)
-            colour = QColor(colour_of(mark.identity))
-            painter.setPen(QPen(colour, 1.5))
-            colour.setAlphaF(0.1)
-            painter.setBrush(QBrush(colour))
             rx, ry = self._viewport.lengths(mark.sigma)
-            middle = QPointF(*place)
-            painter.drawEllipse(middle, 2 * rx, 2 * ry)
-            painter.drawEllipse(middle, rx, ry)
+            colour = colour_of(mark.identity)
+            if max(rx, ry) > _LARGEST_KEPT:
+                _paint_ellipse(painter, QPointF(*place), rx, ry, colour)
+                continue
+            picture = _ellipse_picture(colour, round(2 * rx) / 2, round(2 * ry) / 2, ratio)
+            size = picture.deviceIndependentSize()
+            painter.drawPixmap(
+                _on_grid((place[0] - size.width() / 2, place[1] - size.height() / 2), ratio),
+                picture,
+            )
         painter.setOpacity(1.0)
 
     def paint_labels(self, painter: QPainter, opacity: float, font: QFont, ratio: float) -> None:
         """Paint the number of each particle beside its dot."""
         if self._small:
             return
+        name = font.toString()
         for mark, place in zip(self.marks, self._places, strict=True):
-            label = number_picture(mark.identity + 1, font.toString(), ratio)
+            label = number_picture(mark.identity + 1, name, ratio)
             painter.setOpacity(opacity * _clarity(mark))
             size = label.deviceIndependentSize()
-            # whole device pixels, so that the digits stay crisp
-            x = round((place[0] + _DOT * 0.7) * ratio) / ratio
-            y = round((place[1] - _DOT * 0.6 - size.height()) * ratio) / ratio
-            painter.drawPixmap(QPointF(x, y), label)
+            corner = (place[0] + _DOT * 0.7, place[1] - _DOT * 0.6 - size.height())
+            painter.drawPixmap(_on_grid(corner, ratio), label)
         painter.setOpacity(1.0)
 
     def _paint_dot(self, painter: QPainter, mark: Mark, place: Point) -> None:
@@ -130,6 +134,11 @@ class ParticleOverlay:
         _fill(painter, shape, place, radius, QColor(colour_of(mark.identity)))
 
 
+def _on_grid(corner: Point, ratio: float) -> QPointF:
+    """Return the nearest corner on whole device pixels, where a kept picture stays crisp."""
+    return QPointF(round(corner[0] * ratio) / ratio, round(corner[1] * ratio) / ratio)
+
+
 def _clarity(mark: Mark) -> float:
     return mark.certainty if mark.kept else _FAINT
 
@@ -139,7 +148,7 @@ def _paint_trail(painter: QPainter, home: Point, place: Point) -> None:
     ring, middle = 4.0, QPointF(*home)
     distance = math.dist(home, place)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    for pen in (QPen(_HALO, 4.0), QPen(_WHITE, 1.8)):
+    for pen in (QPen(_HALO, 4.2), QPen(_WHITE, 2.2)):
         painter.setPen(pen)
         painter.drawEllipse(middle, ring, ring)
         if distance > ring:
@@ -154,7 +163,7 @@ def _paint_trail(painter: QPainter, home: Point, place: Point) -> None:
 def _paint_box(painter: QPainter, place: Point, side: float) -> None:
     box = QRectF(place[0] - side / 2, place[1] - side / 2, side, side)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    for pen in (QPen(_HALO, 3.0), QPen(_WHITE, 1.4)):
+    for pen in (QPen(_HALO, 3.6), QPen(_WHITE, 1.7)):
         painter.setPen(_dashed(pen))
         painter.drawRect(box)
 
@@ -196,6 +205,29 @@ def _outline(shape: Shape, radius: float) -> QPolygonF:
     angles = [math.radians(turn + 360.0 * corner / count) for corner in range(count)]
     reach = radius * stretch
     return QPolygonF([QPointF(reach * math.cos(a), reach * math.sin(a)) for a in angles])
+
+
+def _paint_ellipse(painter: QPainter, middle: QPointF, rx: float, ry: float, colour: str) -> None:
+    fill = QColor(colour)
+    painter.setPen(QPen(fill, 1.5))
+    fill.setAlphaF(0.1)
+    painter.setBrush(fill)
+    painter.drawEllipse(middle, 2 * rx, 2 * ry)
+    painter.drawEllipse(middle, rx, ry)
+
+
+@lru_cache(maxsize=96)
+def _ellipse_picture(colour: str, rx: float, ry: float, ratio: float) -> QPixmap:
+    """Return the ellipses at one and two standard deviations, painted once for each size."""
+    width, height = math.ceil(4 * rx * ratio) + 4, math.ceil(4 * ry * ratio) + 4
+    picture = QPixmap(width, height)
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    _paint_ellipse(painter, QPointF(width / ratio / 2, height / ratio / 2), rx, ry, colour)
+    painter.end()
+    return picture
 
 
 @lru_cache(maxsize=512)

@@ -85,8 +85,12 @@ class Renderer:
             marks: The particles, in painting order.
             look: Colours and font.
         """
-        painter.fillRect(QRectF(0, 0, *view), look.background)
-        if self._session.picture(self.shown_role) is None:
+        target = QRectF(viewport.left, viewport.top, viewport.width, viewport.height)
+        everything = QRectF(0, 0, *view)
+        empty = self._session.picture(self.shown_role) is None
+        if empty or not target.contains(everything):
+            painter.fillRect(everything, look.background)
+        if empty:
             return
         ratio = painter.device().devicePixelRatio()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -94,7 +98,6 @@ class Renderer:
             QPainter.RenderHint.SmoothPixmapTransform,
             look.smooth and viewport.scale * ratio < SHARP,
         )
-        target = QRectF(viewport.left, viewport.top, viewport.width, viewport.height)
         overlay = ParticleOverlay(marks, viewport, small=look.small)
         hidden = self._session.view.overlays_hidden
         for layer in reversed(self._session.view.layers):
@@ -117,7 +120,7 @@ class Renderer:
         elif name == "particles":
             overlay.paint_particles(painter, opacity, self._glimpse_px())
         elif name == "ellipses":
-            overlay.paint_ellipses(painter, opacity)
+            overlay.paint_ellipses(painter, opacity, ratio)
         elif name == "labels":
             overlay.paint_labels(painter, opacity, look.font, ratio)
         elif look.small or self._role == "difference":

@@ -39,6 +39,7 @@ def slide(canvas: Canvas, to: QPoint, button=LEFT, keys=NONE) -> None:
         QEvent.Type.MouseMove, QPointF(to), canvas.mapToGlobal(QPointF(to)), button, button, keys
     )
     QApplication.sendEvent(canvas, event)
+    QTest.qWait(10)
 
 
 def drag(canvas: Canvas, start: QPoint, by: QPoint, button=LEFT, keys=NONE) -> None:
@@ -51,6 +52,12 @@ def drag(canvas: Canvas, start: QPoint, by: QPoint, button=LEFT, keys=NONE) -> N
 def pixel(canvas: Canvas, at: QPoint) -> QColor:
     image = canvas.grab().toImage()
     return image.pixelColor(at * image.devicePixelRatio())
+
+
+def is_dot(canvas: Canvas, at: QPoint, row: int) -> bool:
+    """Whether a dot of the particle's colour is painted there; overlays may tint it a little."""
+    shown, meant = pixel(canvas, at), QColor(colour_of(row))
+    return all(abs(a - b) <= 3 for a, b in zip(shown.getRgb(), meant.getRgb(), strict=True))
 
 
 def test_a_drag_moves_the_pressed_particle_by_as_much_as_the_mouse(canvas: Canvas) -> None:
@@ -73,7 +80,7 @@ def test_the_dot_moves_before_any_new_picture(canvas: Canvas) -> None:
     QTest.mousePress(canvas, LEFT, NONE, place(canvas, 4))
     slide(canvas, place(canvas, 4) + QPoint(60, 0))
     assert canvas.session.in_gesture
-    assert pixel(canvas, QPoint(260, 200)).name() == colour_of(4).lower()
+    assert is_dot(canvas, QPoint(260, 200), 4)
     QTest.mouseRelease(canvas, LEFT, NONE, QPoint(260, 200))
 
 
@@ -188,7 +195,7 @@ def test_held_keys_hide_the_overlays_and_show_the_original(canvas: Canvas) -> No
     QTest.keyPress(canvas, Qt.Key.Key_H)
     assert pixel(canvas, at) == QColor(100, 100, 100)
     QTest.keyRelease(canvas, Qt.Key.Key_H)
-    assert pixel(canvas, at).name() == colour_of(4).lower()
+    assert is_dot(canvas, at, 4)
     QTest.keyPress(canvas, Qt.Key.Key_Backslash)
     assert canvas.session.view.show_original
     QTest.keyRelease(canvas, Qt.Key.Key_Backslash)
@@ -256,7 +263,8 @@ def test_a_recording_is_painted_at_its_own_size_in_the_same_memory(canvas: Canva
     frame = canvas.grab_frame((200, 100))
     assert frame.shape == (100, 200, 4)
     blue, green, red, alpha = frame[50, 100]
-    assert QColor(int(red), int(green), int(blue)).name() == colour_of(4).lower()
+    meant = QColor(colour_of(4))
+    assert np.allclose([red, green, blue], [meant.red(), meant.green(), meant.blue()], atol=3)
     assert alpha == 255
     assert canvas.grab_frame((200, 100)).ctypes.data == frame.ctypes.data
 
