@@ -113,8 +113,11 @@ class Document:
 
     def kept(self, frame: int) -> frozenset[int]:
         """Return the rows that the top-K filter leaves."""
+        if self.keep is None:
+            original = self.original(frame)
+            return frozenset(range(original.count)) if original else frozenset()
         order = self.ranking(frame)
-        return frozenset(order if self.keep is None else order[: self.keep])
+        return frozenset(order[: self.keep])
 
     def shown(self, frame: int) -> Latents | None:
         """Return what is decoded: the edited particles under the top-K filter."""
