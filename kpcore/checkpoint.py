@@ -86,9 +86,9 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
     """
     header = _read_header(Path(path))
     return {
-        name: tuple(entry["shape"])
+        name: tuple(entry.get("shape", ()))
         for name, entry in header.items()
-        if name != "__metadata__" and isinstance(entry, dict) and "shape" in entry
+        if name != "__metadata__"
     }
 
 
@@ -111,18 +111,19 @@ def _read_header(path: Path) -> dict[str, Any]:
             header = json.loads(file.read(size))
     except OSError as error:
         raise CheckpointError(f"cannot read '{path}': {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"'{path.name}' is not a checkpoint: its header is not safetensors; open a "
             f".safetensors file written by 'kp train' or 'kp import'"
         ) from error
     if not isinstance(header, dict):
         raise CheckpointError(f"'{path.name}' is not a checkpoint: its header is not a table")
-    ends = [
-        entry["data_offsets"][1]
-        for name, entry in header.items()
-        if name != "__metadata__" and isinstance(entry, dict) and "data_offsets" in entry
-    ]
+    try:
+        ends = [int(e["data_offsets"][1]) for name, e in header.items() if name != "__metadata__"]
+    except (TypeError, ValueError, LookupError) as error:
+        raise CheckpointError(
+            f"'{path.name}' is not a checkpoint: its table of tensors is damaged"
+        ) from error
     if ends and max(ends) + 8 + size > whole:
         raise CheckpointError(
             f"'{path.name}' is cut short: {whole} bytes of {max(ends) + 8 + size}; copy or "
@@ -195,8 +196,14 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> KeypointModel:
     family = registry.get(manifest.family)
     try:
         model = family.build(from_plain(family.config, manifest.config))
+    except Exception as error:
+        raise CheckpointError(
+            f"'{path.name}' cannot be opened: its configuration makes no {family.name} model: "
+            f"{error}"
+        ) from error
+    try:
         state = load_file(path)
-    except (SafetensorError, OSError, InputError) as error:
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"'{path.name}' cannot be opened: {error}") from error
     state = {
         name: value.float() if value.is_floating_point() else value for name, value in state.items()

@@ -108,7 +108,9 @@ def _encoded(
     device = next(model.parameters()).device
     frames = list(range(0, media.count, command.every))
     starts = range(0, len(frames), command.batch)
-    for start in track(starts, "encoding", console=Console(stderr=True), transient=True):
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    for start in track(starts, "encoding", console=console, transient=True, disable=quiet):
         numbers = frames[start : start + command.batch]
         sources = [media.frame(number) for number in numbers]
         size = model.capabilities.image_size

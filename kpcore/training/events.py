@@ -177,9 +177,9 @@ def from_line(line: bytes) -> Event | None:
     """Return the event on a line, or None when it is damaged or of a later version."""
     try:
         plain = json.loads(line)
-        kind = _KINDS.get(plain.pop("event", ""))
+        kind = _KINDS.get(str(plain.pop("event"))) if isinstance(plain, dict) else None
         return from_plain(kind, plain) if kind else None
-    except (ValueError, AttributeError, InputError) as error:
+    except (ValueError, KeyError, InputError) as error:
         _log.debug("passed over an event: %s", error)
         return None
 

@@ -120,7 +120,9 @@ def resume(
     record = replace(
         record,
         optimisation=replace(
-            o, steps=steps or o.steps, learning_rate=learning_rate or o.learning_rate
+            o,
+            steps=o.steps if steps is None else steps,
+            learning_rate=o.learning_rate if learning_rate is None else learning_rate,
         ),
         device=device or record.device,
         threads=choose_threads(threads or record.threads),
@@ -159,14 +161,15 @@ def write_record(record: RunRecord, folder: Path) -> None:
 
 def settle(request: TrainRequest, recipe: Recipe, images: int) -> Optimisation:
     """Return the recipe with what the user asked otherwise; epochs become steps."""
-    batch = request.batch or recipe.batch
-    steps = request.steps or recipe.steps
+    batch = recipe.batch if request.batch is None else request.batch
+    steps = recipe.steps if request.steps is None else request.steps
+    rate = recipe.learning_rate if request.learning_rate is None else request.learning_rate
     if steps is None:
-        steps = math.ceil((recipe.epochs or 1) * images / batch)
+        steps = math.ceil((recipe.epochs or 1) * images / max(1, batch))
     return Optimisation(
         steps=steps,
         batch=batch,
-        learning_rate=request.learning_rate or recipe.learning_rate,
+        learning_rate=rate,
         milestones=tuple(recipe.milestones),
         decay=recipe.decay,
         rise=recipe.rise,

@@ -20,6 +20,7 @@ from kpcore.configuration import to_plain
 from kpcore.data.source import ImageSource
 from kpcore.errors import CheckpointError, DeviceError
 from kpcore.training import events, probe
+from kpcore.training.card import card
 from kpcore.training.config import RunRecord
 from kpcore.training.device import channels_last, seed_step
 from kpcore.training.event_log import EventLog
@@ -296,8 +297,6 @@ class Trainer:
         return event
 
     def _finish(self) -> events.Finished:
-        from kpcore.training.card import card
-
         self._seconds = time.monotonic() - self._begun
         event = events.Finished(self._step, "model.safetensors", self._seconds)
         if self._main:
