@@ -7,7 +7,6 @@ one before. When the writer falls behind, frames are dropped and counted rather 
 from __future__ import annotations
 
 import queue
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -175,7 +174,7 @@ class Recorder:
             work(*arguments)
         except KpError as error:
             self._error = error
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1:]
             told = reason if isinstance(reason, str) else "".join(reason)
             self._error = DataError(

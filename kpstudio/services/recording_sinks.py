@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from kpcore.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+logger = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
 
@@ -72,66 +80,69 @@ def sink_for(path: Path, fps: int) -> Sink:
 
 
 class Mp4Sink:
-    """H.264 by ffmpeg's libx264, at an even size, playable everywhere."""
+    """H.264 by libx264, at an even size, playable everywhere."""
 
     def __init__(self, path: Path, part: Path, fps: int) -> None:
         self._path, self._part, self._fps = path, part, fps
-        self._writer: Any = None
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
         self._frames = 0
 
     def write(self, frame: Pixels) -> None:
         """Write a frame; an odd last row or column is cut off."""
+        import av
+
         frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
-        if self._writer is None:
-            self._writer = self._begin(frame)
-        self._writer.send(np.ascontiguousarray(frame))
+        form = "bgra" if frame.shape[2] == 4 else "rgb24"
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), form)
+        picture.pts = self._frames
+        with _encoder_faults():
+            container, stream = self._begin(frame)
+            container.mux(stream.encode(picture))
         self._frames += 1
 
-    def _begin(self, frame: Pixels) -> Any:
-        import imageio_ffmpeg
+    def _begin(self, frame: Pixels) -> tuple[OutputContainer, VideoStream]:
+        import av
 
-        writer = imageio_ffmpeg.write_frames(
-            str(self._part),
-            (frame.shape[1], frame.shape[0]),
-            pix_fmt_in="bgra" if frame.shape[2] == 4 else "rgb24",
-            fps=self._fps,
-            codec="libx264",
-            bitrate=0,
-            macro_block_size=2,
-            ffmpeg_log_level="error",
-            output_params=[
-                "-preset", "veryfast", "-crf", "18", "-threads", "1", "-movflags", "+faststart",
-            ],
-        )  # fmt: skip
-        writer.send(None)
-        return writer
+        if self._container is None or self._stream is None:
+            options = {"movflags": "+faststart"}
+            self._container = av.open(str(self._part), "w", format="mp4", options=options)
+            self._stream = self._container.add_stream(
+                "libx264", self._fps, options={"preset": "veryfast", "crf": "18", "threads": "1"}
+            )
+            self._stream.height, self._stream.width = frame.shape[:2]
+            self._stream.pix_fmt = "yuv420p"
+        return self._container, self._stream
 
     def finish(self) -> None:
-        """Close the file, see that every frame is in it, and give it its name."""
-        import av
-        from av.error import FFmpegError
-
-        if self._writer is not None:
-            self._writer.close()
-        try:
-            with av.open(str(self._part)) as container:
-                found = container.streams.video[0].frames
-        except (FFmpegError, IndexError) as error:
-            raise DataError(f"the recording is damaged ({error}); is the disk full?") from error
-        if found != self._frames:
-            raise DataError(
-                f"only {found} of {self._frames} recorded frames were written; is the disk full?"
-            )
+        """Close the file and give it its name."""
+        if self._container is not None and self._stream is not None:
+            with _encoder_faults():
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
         os.replace(self._part, self._path)
 
     def abort(self) -> None:
         """Remove what was written."""
-        if self._writer is not None:
-            try:
-                self._writer.close()
-            except (OSError, subprocess.SubprocessError):
-                self._writer = None
+        container, self._container, self._stream = self._container, None, None
+        try:
+            if container is not None:
+                with _encoder_faults():
+                    container.close()
+        except OSError as error:
+            logger.debug("an aborted recording was not closed: %s", error)
         self._part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _encoder_faults() -> Iterator[None]:
+    """Give faults of the encoder as those of the disk, which they nearly always are."""
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except FFmpegError as error:
+        raise OSError(error.errno, error.strerror) from error
 
 
 class GifSink:

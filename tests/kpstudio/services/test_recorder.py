@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -124,6 +125,25 @@ def test_an_encoder_that_cannot_write_is_a_sentence(tmp_path: Path) -> None:
         recorder.add(frame(1))
     with pytest.raises(DataError, match=r"a\.mp4|recording"):
         recorder.stop()
+
+
+def test_a_disk_that_fills_up_while_encoding_is_a_sentence(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk."""
+    resource = pytest.importorskip("resource")
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    recorder = Recorder(tmp_path / "a.mp4", live=False)
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 4), np.uint8)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, old[1]))
+    try:
+        for index in range(60):
+            recorder.add(np.roll(noise, index, axis=0))
+        with pytest.raises(DataError, match="choose a folder with room"):
+            recorder.stop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
