@@ -68,6 +68,7 @@ KPSTUDIO_FROM_KPCORE = {
         "kpcore.data",
         "kpcore.training.events",
         "kpcore.training.event_log",
+        "kpcore.__version__",
     ),
     "app": (*VALUES, "kpcore.__version__"),
     "__main__": (),

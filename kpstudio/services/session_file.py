@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-import kpcore
+from kpcore import __version__
 from kpcore.configuration import from_plain, to_plain
 from kpcore.errors import CheckpointError, DataError, InputError
 from kpcore.files import write_atomically
@@ -85,7 +85,7 @@ class SavedSession:
     layout: str = ""
     checkpoint_sha256: str = ""
     format: int = FORMAT
-    library: str = kpcore.__version__
+    library: str = __version__
 
     @property
     def name(self) -> str:
