@@ -59,8 +59,17 @@ def composite_windows(
     position: Float[Tensor, "B K 2"],
     presence: Float[Tensor, "B K"],
     background: Float[Tensor, "B 3 H W"],
+    alpha_noise: float = 0.0,
 ) -> Float[Tensor, "B 3 H W"]:
     """Return the background with every patch over it, low index in front (not clamped).
+
+    Args:
+        patches: Straight RGB, then alpha.
+        position: Unit coordinates of the patches' middles.
+        presence: Multiplies alpha.
+        background: The picture behind.
+        alpha_noise: Standard deviation of noise on alpha where it is above 0.1 (DLP app. B, noisy
+            masks).
 
     Source: DLP Algorithm 1, as in `kpcore.geometry.patches.composite` with rule "remainder".
     """
@@ -73,7 +82,10 @@ def composite_windows(
     window = pad(patches, (0, 0, 0, 1)) * (1 - y) + pad(patches, (0, 0, 1, 0)) * y
     window = pad(window, (0, 1, 0, 0)) * (1 - x) + pad(window, (1, 0, 0, 0)) * x
     colour, alpha = window.flatten(3).split([3, 1], dim=2)
-    alpha = alpha.squeeze(2) * presence[..., None]
+    alpha = alpha.squeeze(2)
+    if alpha_noise:
+        alpha = alpha + alpha_noise * torch.randn_like(alpha) * (alpha > 0.1)
+    alpha = alpha * presence[..., None]
     index = _indices(whole, side + 1, (height, width), margin).flatten(2)
     canvas = (height + 2 * margin) * (width + 2 * margin)
     with torch.no_grad():

@@ -1,0 +1,45 @@
+"""Gaussian heatmaps of keypoints, and keypoints of heatmaps.
+
+Both work on the published networks' grid, where the first and last pixel centres are -1 and +1
+(`kpcore.geometry.coordinates.corner_aligned`).
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kpcore.geometry.coordinates import corner_aligned
+
+
+def gaussian_maps(
+    position: Float[Tensor, "*n 2"], side: int, sigma: float
+) -> Float[Tensor, "*n {side} {side}"]:
+    """Return exp(-|u - position|^2 / (2 sigma^2)) over a square grid; its peak is at most 1.
+
+    Args:
+        position: (x, y) on the corner-aligned grid.
+        side: Of the map.
+        sigma: In the same unit as the positions.
+
+    Source: DLP sec. 3, Gaussian heatmaps (Jakab et al., 2018).
+    """
+    along = corner_aligned(side, position.device, position.dtype)
+    fall = (-0.5 / sigma**2 * (along - position[..., None]).square()).exp()
+    return fall[..., 1, :, None] * fall[..., 0, None, :]
+
+
+def spatial_softmax(maps: Float[Tensor, "*n h w"]) -> Float[Tensor, "*n 2"]:
+    """Return the expected (x, y) of each map on the corner-aligned grid.
+
+    Separable: the map's mean over one axis goes through a softmax along the other.
+
+    Source: DLP sec. 3, spatial softmax; dlp.md section 3.3.
+    """
+    height, width = maps.shape[-2:]
+    across = corner_aligned(width, maps.device, maps.dtype)
+    down = corner_aligned(height, maps.device, maps.dtype)
+    x = (maps.mean(-2).softmax(-1) * across).sum(-1)
+    y = (maps.mean(-1).softmax(-1) * down).sum(-1)
+    return torch.stack([x, y], dim=-1)

@@ -1,0 +1,55 @@
+"""Pairs of thin-plate-spline warps of one picture."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from kornia.geometry.transform import warp_image_tps
+from torch import Tensor
+
+_CONTROL = 10
+_OFFSET, _RARE_OFFSET = 0.001, 0.01
+_SHIFT, _SCALE, _TURN = 0.1, 0.1, 5.0 * math.pi / 180.0
+
+
+def warp_pair(
+    image: Float[Tensor, "B C H W"], first: float = 0.1, margin: int = 16
+) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B C H W"]]:
+    """Return the picture lightly warped, and that result warped again at full strength.
+
+    Args:
+        image: The pictures.
+        first: Strength of the first warp, as a share of the second's.
+        margin: Pixels by which edges are repeated while warping; the published pipeline warps a
+            larger picture and crops this much afterwards.
+
+    Source: dlp.md section 12, TPS pair; Jakab et al., 2018.
+    """
+    size = image.shape[-2:]
+    wide = torch.nn.functional.pad(image, (margin,) * 4, mode="replicate") if margin else image
+    light = _warp(wide, first)
+    strong = _warp(light, 1.0)
+    inner = slice(margin, margin + size[0]), slice(margin, margin + size[1])
+    return light[..., inner[0], inner[1]], strong[..., inner[0], inner[1]]
+
+
+def _warp(image: Tensor, strength: float) -> Tensor:
+    """One random warp per picture: control points that pull, and a similarity."""
+    batch = image.shape[0]
+    along = torch.linspace(-1.0, 1.0, _CONTROL, device=image.device)
+    centres = torch.stack(torch.meshgrid(along, along, indexing="xy"), dim=-1).view(1, -1, 2)
+    pull = torch.randn(batch, _CONTROL**2, 2, device=image.device) * _OFFSET
+    rare = torch.rand_like(pull) > 0.5
+    pull = torch.where(rare, torch.randn_like(pull) * _RARE_OFFSET, pull) * strength
+    noise = torch.randn(batch, 4, device=image.device) * strength
+    shift, scale, turn = noise[:, :2] * _SHIFT, 1.0 + noise[:, 2] * _SCALE, noise[:, 3] * _TURN
+    cosine, sine = scale * turn.cos(), scale * turn.sin()
+    affine = torch.stack(
+        [shift, torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], dim=1
+    )
+    # kornia's kernel is half of r^2 log(r^2), hence the factor 2.
+    return warp_image_tps(
+        image, centres.expand(batch, -1, -1), 2.0 * pull, affine, align_corners=True
+    )

@@ -1,0 +1,67 @@
+"""Inference copies of networks: the same numbers from fewer and larger operations."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import chain
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from kpcore.nn.blocks import UpCNN
+from kpcore.nn.doubling import merge_doublings
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def fold(module: M) -> M:
+    """Return a copy in eval mode whose batch norms are part of the layers before them.
+
+    Bilinear doublings become part of the convolutions after them, and weights lie channels last.
+    The copy shares nothing with the module and cannot be trained.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        copy = deepcopy(module).eval().requires_grad_(False)
+        for part in copy.modules():
+            if isinstance(part, nn.Sequential):
+                _fold_chain(part)
+        for part in list(copy.modules()):
+            for name, child in part.named_children():
+                if isinstance(child, UpCNN):
+                    setattr(part, name, merge_doublings(child))
+        return copy.to(memory_format=torch.channels_last)
+
+
+def _fold_chain(layers: nn.Sequential) -> None:
+    """Fold each batch norm of a chain into the layer before it and leave nothing in its place."""
+    names = list(layers._modules)
+    for before, name in zip(names, names[1:], strict=False):
+        layer, norm = layers._modules[before], layers._modules[name]
+        if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers._modules[before] = fuse_conv_bn_eval(layer, norm)
+        elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
+            layers._modules[before] = fuse_linear_bn_eval(layer, norm)
+        else:
+            continue
+        layers._modules[name] = nn.Identity()
+
+
+class InferenceCopy(Generic[M]):
+    """Keeps the folded copy of a module, and makes it anew when the module's weights changed."""
+
+    def __init__(self, module: M) -> None:
+        self._module = module
+        self._stamp: tuple[tuple[int, int], ...] = ()
+        self._copy: M | None = None
+
+    def __call__(self) -> M:
+        """Return the copy of the module as it is now."""
+        stamp = tuple(
+            (value.data_ptr(), value._version)
+            for value in chain(self._module.parameters(), self._module.buffers())
+        )
+        if self._copy is None or stamp != self._stamp:
+            self._copy, self._stamp = fold(self._module), stamp
+        return self._copy
