@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from kpcore.api import Encoding
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
-
 from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.edits import (
     KeepTop,
