@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # import each other.
 KPCORE_LINES = (
     ("errors",),
-    ("configuration", "files", "geometry"),
+    ("configuration", "files", "geometry", "threads"),
     ("latents",),
     ("capabilities",),
     ("api",),
@@ -62,6 +62,7 @@ KPSTUDIO_FROM_KPCORE = {
         *VALUES,
         "kpcore.configuration",
         "kpcore.files",
+        "kpcore.threads",
         "kpcore.geometry",
         "kpcore.registry",
         "kpcore.checkpoint",

@@ -349,7 +349,7 @@ def _warm_up(model: KeypointModel) -> None:
     """Run a model a few times; on a CPU with the number of threads that turns out fastest."""
     import torch
 
-    from kpstudio.services.thread_choice import choose_threads
+    from kpcore.threads import choose_threads
 
     device = next(model.parameters()).device
     blank = torch.full((1, 3, *model.capabilities.image_size), 0.5, device=device)

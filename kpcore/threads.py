@@ -1,4 +1,4 @@
-"""How many threads a decode runs fastest with, found by timing."""
+"""How many threads a piece of work runs fastest with, found by timing."""
 
 from __future__ import annotations
 
