@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from kpcore.training import events
 
@@ -18,17 +20,27 @@ if TYPE_CHECKING:
 _LINE_EVERY_S = 10.0
 
 
+class _Bars(Bars):
+    """Bars with the loss terms on lines of their own beneath."""
+
+    figures = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        if self.figures:
+            yield Text(self.figures, style="dim")
+
+
 class Progress:
     """Listens to a run's events."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(soft_wrap=True, highlight=False)
-        self._bars = Bars(
+        self._console = console or Console(highlight=False)
+        self._bars = _Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -52,7 +64,7 @@ class Progress:
     def report(self, done: int, total: int) -> None:
         """Show how many pictures of the data are ready."""
         if self._reading is None:
-            self._reading = self._bars.add_task("reading pictures", total=total, figures="")
+            self._reading = self._bars.add_task("reading pictures", total=total)
         self._bars.update(self._reading, completed=done, total=total, visible=done < total)
 
     def open(self, job: Job) -> None:
@@ -70,7 +82,7 @@ class Progress:
             f"{record.threads} thread(s), {record.precision}; {images} pictures of "
             f"{record.data.source}; run directory {job.folder}"
         )
-        self._task = self._bars.add_task("training", total=self._steps, figures="")
+        self._task = self._bars.add_task("training", total=self._steps)
 
     def tell(self, event: events.Event) -> None:
         """Show one event."""
@@ -96,7 +108,8 @@ class Progress:
         figures = "  ".join(f"{name} {value:.4g}" for name, value in named.items())
         speed = f"{event.images_per_s:.1f} images/s"
         if self._task is not None:
-            self._bars.update(self._task, completed=event.step, figures=f"{speed}  {figures}")
+            self._bars.figures = f"{speed}  {figures}"
+            self._bars.update(self._task, completed=event.step)
         now = time.monotonic()
         if not self._console.is_terminal and (
             now - self._shown > _LINE_EVERY_S or event.step == self._steps
@@ -106,4 +119,4 @@ class Progress:
 
     def _say(self, text: str) -> None:
         if not self._quiet:
-            self._console.print(text, markup=False)
+            self._console.print(text, markup=False, soft_wrap=True)

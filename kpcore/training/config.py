@@ -74,7 +74,7 @@ class Cadence:
 
     @classmethod
     def for_steps(cls, steps: int, snapshot: int = 0, checkpoint: int = 0) -> Cadence:
-        """Return about 50 snapshots and 20 checkpoints per run where 0 leaves the choice open.
+        """Return about 50 snapshots, 20 checkpoints and 25 validations where 0 leaves it open.
 
         Short runs write every 20 steps at most.
         """
@@ -82,7 +82,7 @@ class Cadence:
         return cls(
             log=max(1, min(10, steps // 20)),
             snapshot=snapshot or fiftieth,
-            validate=fiftieth,
+            validate=max(20, steps // 25),
             checkpoint=checkpoint or max(20, steps // 20),
         )
 

@@ -26,7 +26,7 @@ def test_impossible_numbers_are_refused(change: dict[str, float]):
 
 def test_cadence_follows_the_length_and_the_user():
     assert Cadence.for_steps(10_000).snapshot == 200
-    assert Cadence.for_steps(10_000, snapshot=7, checkpoint=9) == Cadence(10, 7, 200, 9)
+    assert Cadence.for_steps(10_000, snapshot=7, checkpoint=9) == Cadence(10, 7, 400, 9)
     assert Cadence.for_steps(3).log == 1
     with pytest.raises(InputError, match="snapshot"):
         Cadence.for_steps(10, snapshot=-1)
