@@ -74,6 +74,11 @@ class Extras:
         self._maps: dict[str, QImage] = {}
         self._glimpses: dict[int, QImage] | None = None
 
+    @property
+    def glimpse_rows(self) -> tuple[int, ...]:
+        """The latents' rows that have a glimpse."""
+        return tuple(self._glimpse_images())
+
     def paint_map(
         self, painter: QPainter, name: Literal["masks", "heatmaps"], target: QRectF, opacity: float
     ) -> None:

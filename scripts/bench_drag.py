@@ -1,0 +1,368 @@
+"""Measure a drag in a real window: from each mouse event to the end of the paint that shows it.
+
+The studio's canvases and engine run in a window on the X display of the environment, or on a
+virtual one (Xvfb) that is started when there is none. The model is untrained (speed does not depend
+on the weights); its particles are spread over the picture first. A thread posts mouse events at an
+even rate, as a mouse does, whether or not the window keeps up.
+
+The last line is one JSON object, times in milliseconds:
+    preview_p50_ms, preview_p95_ms: from a move to the end of the first paint with the particle at
+        that place or at a newer one, in the picture as well as its dot.
+    exact_p50_ms, exact_p95_ms: from a move to the end of the first paint that shows the model's own
+        decode of that move: as the picture itself when the move is still the newest, else as the
+        refreshed background under glimpses that have moved on since (`Picture.base`). Only moves
+        that were decoded count (`decoded` of `moves`): of those that arrive during a decode the
+        newest is taken and the rest are skipped.
+    settled_p50_ms, settled_p95_ms: the same for all moves; a skipped one is settled by the exact
+        decode of any newer one.
+    ui_tick_p95_ms: time between ticks of a 16 ms timer on the UI thread while dragging with a
+        decoder that is slowed to `slow_decoder_ms`; ui_tick_fast_p95_ms: with the model as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent, QObject
+
+    from kpstudio.services.engine import Engine
+    from kpstudio.session.session import Session
+    from kpstudio.ui.canvas.image_view import Canvas
+
+ROOT = Path(__file__).resolve().parents[1]
+TICK_MS = 16
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one drag gave.
+
+    Attributes:
+        preview: Per move, in ms.
+        exact: Per decoded move, in ms.
+        settled: Per move, in ms.
+        ticks: Between ticks of the UI thread, in ms.
+    """
+
+    preview: list[float] = field(default_factory=list[float])
+    exact: list[float] = field(default_factory=list[float])
+    settled: list[float] = field(default_factory=list[float])
+    ticks: list[float] = field(default_factory=list[float])
+
+
+@contextmanager
+def display() -> Iterator[None]:
+    """Make sure that there is an X display; start a virtual one when there is none."""
+    os.environ["QT_QPA_PLATFORM"] = "xcb"
+    if os.environ.get("DISPLAY"):
+        yield
+        return
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        sys.exit("there is no display and no Xvfb; on Debian: apt-get install -y xvfb")
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        [xvfb, "-displayfd", str(writer), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
+        pass_fds=(writer,),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            os.environ["DISPLAY"] = f":{answer.readline().strip()}"
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+        del os.environ["DISPLAY"]
+
+
+class Drag:
+    """Carries one particle round over the picture and notes when each move was shown."""
+
+    def __init__(self, session: Session, canvas: Canvas, moves: int, rate: float) -> None:
+        from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer
+
+        self._session, self._canvas = session, canvas
+        self._moves, self._rate = moves, rate
+        self._sent: list[float] = []
+        self._delivered = 0
+        self._revisions: list[int] = []
+        self._previewed = self._settled = 0
+        self._last_tick = 0.0
+        self._loop = QEventLoop()
+        self._timer = QTimer(timerType=Qt.TimerType.PreciseTimer, interval=TICK_MS)
+        self._timer.timeout.connect(self._tick)
+        self.measured = Measured()
+
+        class Watch(QObject):
+            def eventFilter(watch, watched: QObject, event: QEvent) -> bool:
+                if event.type() == event.Type.MouseMove:
+                    self._delivered = max(self._delivered, event.timestamp())  # type: ignore[attr-defined]
+                return False
+
+        self._watch = Watch()
+
+    def run(self) -> Measured:
+        """Drag, wait for the last exact picture, and return the figures."""
+        from PySide6.QtCore import QTimer
+
+        self._canvas.installEventFilter(self._watch)
+        self._session.document_changed.connect(self._on_document)
+        self._canvas.painted.connect(self._on_painted)
+        self._timer.start()
+        mouse = threading.Thread(target=self._mouse, daemon=True)
+        mouse.start()
+        poll = QTimer(interval=50)
+        poll.timeout.connect(lambda: mouse.is_alive() or self._loop.quit())
+        poll.start()
+        self._loop.exec()
+        self._timer.stop()
+        deadline = time.monotonic() + 5.0
+        while self._settled < len(self._revisions) and time.monotonic() < deadline:
+            QTimer.singleShot(20, self._loop.quit)
+            self._loop.exec()
+        self._canvas.removeEventFilter(self._watch)
+        self._session.document_changed.disconnect(self._on_document)
+        self._canvas.painted.disconnect(self._on_painted)
+        return self.measured
+
+    def _mouse(self) -> None:
+        import math
+
+        from PySide6.QtCore import QCoreApplication, QEvent, QPointF, Qt
+        from PySide6.QtGui import QMouseEvent
+
+        canvas = self._canvas
+        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        viewport = canvas.viewport
+        positions: Any = self._session.latents.rows("position")  # type: ignore[union-attr]
+        row = len(positions) // 2
+        origin = viewport.to_view(tuple(positions[row]))
+        corner = canvas.mapToGlobal(QPointF(0, 0))
+
+        def post(kind: QEvent.Type, at: QPointF, index: int) -> None:
+            released = kind == QEvent.Type.MouseButtonRelease
+            held = Qt.MouseButton.NoButton if released else left
+            button = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else left
+            event = QMouseEvent(kind, at, at + corner, button, held, none)
+            event.setTimestamp(index)
+            QCoreApplication.postEvent(canvas, event)
+
+        at = QPointF(*origin)
+        post(QEvent.Type.MouseButtonPress, at, 0)
+        begin = time.perf_counter() + 0.05
+        for index in range(1, self._moves + 1):
+            time.sleep(max(0.0, begin + index / self._rate - time.perf_counter()))
+            turn = index / self._rate * 2.0
+            at = QPointF(
+                origin[0] + 0.3 * viewport.width * math.sin(turn),
+                origin[1] + 0.3 * viewport.height * math.sin(1.7 * turn),
+            )
+            self._sent.append(time.perf_counter())
+            post(QEvent.Type.MouseMove, at, index)
+        post(QEvent.Type.MouseButtonRelease, at, self._moves)
+
+    def _on_document(self, _: object) -> None:
+        while len(self._revisions) < self._delivered:
+            self._revisions.append(self._session.revision)
+
+    def _on_painted(self, picture: Any) -> None:
+        now = time.perf_counter()
+        if picture is None:
+            return
+        base = picture.revision if picture.tier == "exact" else picture.base
+        while self._previewed < len(self._revisions):
+            if self._revisions[self._previewed] > picture.revision:
+                break
+            self.measured.preview.append((now - self._sent[self._previewed]) * 1000.0)
+            self._previewed += 1
+        while self._settled < len(self._revisions) and self._revisions[self._settled] <= base:
+            took = (now - self._sent[self._settled]) * 1000.0
+            self.measured.settled.append(took)
+            self._settled += 1
+            is_newest = (
+                self._settled == len(self._revisions) or self._revisions[self._settled] > base
+            )
+            if self._revisions[self._settled - 1] == base and is_newest:
+                self.measured.exact.append(took)
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        if self._last_tick:
+            self.measured.ticks.append((now - self._last_tick) * 1000.0)
+        self._last_tick = now
+
+
+def open_studio(folder: Path, family: str, preset: str, slow_ms: float) -> tuple[Session, Engine]:
+    """Return a session with an untrained model on a picture, and its engine."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from kpcore import checkpoint, registry
+    from kpcore.configuration import to_plain
+    from kpstudio.services.engine import Engine
+    from kpstudio.services.model_host import ModelHost
+    from kpstudio.session.session import Session
+    from kpstudio.ui.qt_post import QtPost
+
+    class SlowHost(ModelHost):
+        """Takes as long for each decode as a large model would."""
+
+        def decode(self, wanted: Any, reconstruction: Any) -> Any:
+            started = time.perf_counter()
+            exact = super().decode(wanted, reconstruction)
+            time.sleep(max(0.0, slow_ms / 1000.0 - (time.perf_counter() - started)))
+            return exact
+
+    torch.manual_seed(0)
+    made = registry.get(family)
+    config = made.presets[preset].config
+    model = made.build(config).eval()
+    weights, picture = folder / "model.safetensors", folder / "picture.png"
+    checkpoint.save(weights, model, checkpoint.Manifest(family, to_plain(config)))
+    height, width = model.capabilities.image_size
+    noise = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
+    Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC).save(picture)
+    session = Session()
+    engine = Engine(session, QtPost(), SlowHost() if slow_ms else None)
+    engine.open_pair(str(weights), str(picture), "cpu")
+    return session, engine
+
+
+def spread_particles(session: Session) -> None:
+    """Hand the session the same particles on a grid and present, so that the hand finds each."""
+    import math
+    from dataclasses import replace
+
+    wanted = session.want()
+    if wanted is None:
+        sys.exit("the model found no particles")
+    latents = wanted.encoding.latents
+    side = math.ceil(math.sqrt(latents.count))
+    rows = range(latents.count)
+    place = [0.8 * ((2 * index + 1) / side - 1) for index in range(side)]
+    latents = latents.with_rows(
+        "position", rows, [(place[row % side], place[row // side]) for row in rows]
+    )
+    if latents.presence is not None:
+        latents = latents.with_rows("presence", rows, [1.0] * latents.count)
+    encoding = replace(wanted.encoding, latents=latents)
+    session.receive_encoding(wanted.model, wanted.media, wanted.frame, encoding)
+
+
+def drag(
+    options: argparse.Namespace, moves: int, slow_ms: float
+) -> tuple[Measured, dict[str, Any]]:
+    """Open the studio in a window and drag."""
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    from kpstudio.ui.compare import CompareView
+
+    def wait(milliseconds: int) -> None:
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
+    with tempfile.TemporaryDirectory() as folder:
+        session, engine = open_studio(Path(folder), options.family, options.preset, slow_ms)
+        session.noticed.connect(lambda notice: print(notice.text, file=sys.stderr))
+        window = CompareView(session)
+        window.resize(1000, 768)
+        window.show()
+        deadline = time.monotonic() + 120.0
+        while session.latents is None and time.monotonic() < deadline:
+            wait(50)
+        spread_particles(session)
+        wait(1500)
+        model = session.document.model
+        assert model is not None
+        Drag(session, window.main, min(60, moves), options.rate).run()
+        session.undo()
+        wait(500)
+        measured = Drag(session, window.main, moves, options.rate).run()
+        facts = {
+            "particles": model.capabilities.particles,
+            "features": model.capabilities.features,
+            "image": list(model.capabilities.image_size),
+            "canvas": [window.main.width(), window.main.height()],
+            "decode_ms": round(engine.timings.decode_ms, 1),
+        }
+        if options.screenshot:
+            window.grab().save(options.screenshot)
+        window.close()
+        engine.close()
+    return measured, facts
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return a percentile, rounded; NaN of too few values."""
+    if len(values) < 2:
+        return float("nan")
+    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 2)
+
+
+def main() -> None:
+    """Run both drags and print the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--family", default="dlp-object")
+    parser.add_argument("--preset", default="traffic")
+    parser.add_argument("--moves", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=120.0, help="moves per second")
+    parser.add_argument("--slow-decoder-ms", type=float, default=200.0)
+    parser.add_argument("--slow-moves", type=int, default=600, help="with the slow decoder")
+    parser.add_argument("--screenshot", help="PNG to write after the drag")
+    options = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    load = [round(value, 1) for value in os.getloadavg()]
+    with display():
+        from PySide6.QtWidgets import QApplication
+
+        application = QApplication([])
+        fast, facts = drag(options, options.moves, 0.0)
+        slow, _ = drag(options, options.slow_moves, options.slow_decoder_ms)
+        application.quit()
+    from kpcore.training.device import machine
+
+    figures = {
+        "preview_p50_ms": percentile(fast.preview, 50),
+        "preview_p95_ms": percentile(fast.preview, 95),
+        "exact_p50_ms": percentile(fast.exact, 50),
+        "exact_p95_ms": percentile(fast.exact, 95),
+        "settled_p50_ms": percentile(fast.settled, 50),
+        "settled_p95_ms": percentile(fast.settled, 95),
+        "ui_tick_p95_ms": percentile(slow.ticks, 95),
+        "ui_tick_fast_p95_ms": percentile(fast.ticks, 95),
+        "moves": len(fast.preview),
+        "decoded": len(fast.exact),
+        "slow_decoder_ms": options.slow_decoder_ms,
+        "family": options.family,
+        "preset": options.preset,
+        **facts,
+        "load_before": load,
+        "machine": machine(),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
