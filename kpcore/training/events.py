@@ -315,17 +315,25 @@ class Run:
         Raises:
             TrainingError: The file is absent or damaged.
         """
-        try:
-            with np.load(self.folder / "snapshots" / "probe.npz", allow_pickle=False) as file:
-                originals = file["originals"]
-            with np.load(self.folder / snapshot.pictures, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            return ProbePictures(originals, arrays.pop("reconstructions"), arrays)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise TrainingError(
-                f"the probe pictures of step {snapshot.step} in '{self.folder}' cannot be read: "
-                f"{error}"
-            ) from error
+        return read_pictures(self.folder, snapshot)
+
+
+def read_pictures(folder: Path, snapshot: Snapshot) -> ProbePictures:
+    """Return the probe pictures of a snapshot of the run in `folder`, without reading its events.
+
+    Raises:
+        TrainingError: The file is absent or damaged.
+    """
+    try:
+        with np.load(folder / "snapshots" / "probe.npz", allow_pickle=False) as file:
+            originals = file["originals"]
+        with np.load(folder / snapshot.pictures, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return ProbePictures(originals, arrays.pop("reconstructions"), arrays)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise TrainingError(
+            f"the probe pictures of step {snapshot.step} in '{folder}' cannot be read: {error}"
+        ) from error
 
 
 def read_record(folder: Path) -> RunRecord:
