@@ -110,10 +110,13 @@ class Drag:
         self._timer.timeout.connect(self._tick)
         self.measured = Measured()
 
+        def delivered(index: int) -> None:
+            self._delivered = max(self._delivered, index)
+
         class Watch(QObject):
-            def eventFilter(watch, watched: QObject, event: QEvent) -> bool:
+            def eventFilter(self, watched: QObject, event: QEvent) -> bool:
                 if event.type() == event.Type.MouseMove:
-                    self._delivered = max(self._delivered, event.timestamp())  # type: ignore[attr-defined]
+                    delivered(event.timestamp())  # type: ignore[attr-defined]
                 return False
 
         self._watch = Watch()

@@ -300,7 +300,8 @@ class Canvas(QWidget):
     def _look(self) -> Look:
         font = self.font()
         font.setPointSizeF(font.pointSizeF() * 1.15 if font.pointSizeF() > 0 else 11.0)
-        background = background_of(self._role, self._colours.canvas)
+        empty = self._session.picture(self._role) is None
+        background = background_of("edited" if empty else self._role, self._colours.canvas)
         return Look(background, font, self._small, self._smooth)
 
     def _describe(self) -> None:

@@ -68,8 +68,9 @@ class MarkReader:
             return ()
         self._read_spread(latents)
         positions = _points(latents, "position")
-        same = original is None or original is latents
-        homes = positions if same else _points(original, "position")
+        homes = positions
+        if original is not None and original is not latents:
+            homes = _points(original, "position")
         kept = document.kept(view.frame)
         marks = [
             Mark(
