@@ -29,24 +29,39 @@ class Mailbox(Generic[T]):
     def put(self, kind: str, request: T) -> None:
         """Leave a request, in place of one of its kind that was not taken yet; never waits long."""
         with self._condition:
-            self._slots[kind] = request
-            self._condition.notify()
+            if not self._closed:
+                self._slots[kind] = request
+                self._condition.notify()
 
     def discard(self, kind: str) -> None:
         """Take a request back that was not begun."""
         with self._condition:
             self._slots[kind] = None
 
-    def take(self) -> T | None:
-        """Wait for a request and return it, leaving its slot empty; None once closed."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
+        return self._closed
+
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """Wait for a request and return it, leaving its slot empty.
+
+        Args:
+            timeout_s: Longest wait; None waits until closed.
+
+        Returns:
+            None once closed, or when nothing came in time.
+        """
         with self._condition:
-            while not self._closed:
-                for kind, request in self._slots.items():
-                    if request is not None:
-                        self._slots[kind] = None
-                        return request
-                self._condition.wait()
+            self._condition.wait_for(self._has_work, timeout_s)
+            for kind, request in self._slots.items():
+                if request is not None:
+                    self._slots[kind] = None
+                    return request
             return None
+
+    def _has_work(self) -> bool:
+        return self._closed or any(request is not None for request in self._slots.values())
 
     def close(self) -> None:
         """Forget all requests and let `take` return None."""

@@ -105,9 +105,9 @@ class ModelHost:
         Raises:
             KpError: One of them cannot be opened.
         """
-        from kpcore.data.media import open_media
+        from kpstudio.services.picture_media import open_source
 
-        media = open_media(source) if isinstance(source, str) else source
+        media = open_source(source) if isinstance(source, str) else source
         try:
             model = None if model_path is None else _load(model_path, device)
         except BaseException:

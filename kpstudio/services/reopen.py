@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kpstudio.services import session_file
 from kpstudio.services.engine import Engine
-from kpstudio.services.session_file import Pictures, SavedSession, StoredMedia
+from kpstudio.services.session_file import Pictures, SavedSession
 from kpstudio.session.session import Session
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def restore(
     warning = session_file.check_checkpoint(saved)
     source: str | Media = saved.media.path
     if not Path(saved.media.path).exists():
-        source = StoredMedia(saved.media, pictures)
+        source = session_file.stored_media(saved.media, pictures)
 
     def replay() -> None:
         session.update_view(**session_file.restored_view(saved.view))

@@ -25,6 +25,7 @@ from kpcore import __version__
 from kpcore.configuration import from_plain, to_plain
 from kpcore.errors import CheckpointError, DataError, InputError
 from kpcore.files import write_atomically
+from kpstudio.services.picture_media import PictureMedia
 from kpstudio.session import edits
 from kpstudio.session.edits import Edit
 from kpstudio.session.session import Session
@@ -245,61 +246,31 @@ def _picture(png: bytes) -> NDArray[np.uint8]:
         return np.array(image.convert("RGB"))
 
 
-class StoredMedia:
-    """The pictures inside a session file, in place of media that has moved; a `Media`."""
+def stored_media(saved: SavedMedia, pictures: Pictures) -> PictureMedia:
+    """Return the pictures inside a session file in place of media that has moved.
 
-    def __init__(self, saved: SavedMedia, pictures: Pictures) -> None:
-        """Offer the stored frames under their old numbers.
-
-        Raises:
-            DataError: No picture was stored.
-        """
-        if not pictures:
-            raise DataError(
-                f"'{saved.name}' is no longer at '{saved.path}' and the session holds no picture "
-                f"of it; put it back and open the session again"
-            )
-        self.path = Path(saved.path)
-        self.kind: Literal["image", "folder", "video"] = saved.kind
-        self.name = saved.name
-        self.count = saved.count
-        self.fps = saved.fps
-        self._pictures = dict(pictures)
-        first = self._pictures[min(self._pictures)]
-        self.size = (first.shape[0], first.shape[1])
-        self.notes: tuple[str, ...] = (
-            f"no longer at '{self.path.parent}', so only the {len(pictures)} "
-            f"{'frame' if len(pictures) == 1 else 'frames'} stored in the session can be shown",
+    Raises:
+        DataError: No picture was stored.
+    """
+    if not pictures:
+        raise DataError(
+            f"'{saved.name}' is no longer at '{saved.path}' and the session holds no picture of "
+            f"it; put it back and open the session again"
         )
-
-    def frame(self, index: int) -> NDArray[np.uint8]:
-        """Return a stored frame.
-
-        Raises:
-            DataError: That one was not stored.
-        """
-        if index not in self._pictures:
-            raise DataError(
-                f"frame {index + 1} of '{self.name}' is not stored in the session; put the file "
-                f"back at '{self.path}' and open the session again"
-            )
-        return self._pictures[index]
-
-    def frame_name(self, index: int) -> str:
-        """Return the name of what was open."""
-        return self.name
-
-    def thumbnail(self, index: int, px: int) -> NDArray[np.uint8]:
-        """Return a stored frame reduced to fit a square of `px` pixels."""
-        from kpcore.data.resample import resize
-
-        picture = self.frame(index)
-        height, width = picture.shape[:2]
-        scale = min(1.0, px / max(height, width))
-        return resize(picture, (max(1, round(height * scale)), max(1, round(width * scale))))
-
-    def close(self) -> None:
-        """Nothing to let go of."""
+    frames = "frame" if len(pictures) == 1 else f"{len(pictures)} frames"
+    note = (
+        f"no longer at '{Path(saved.path).parent}', so only the {frames} stored in the session "
+        f"can be shown"
+    )
+    return PictureMedia(
+        saved.path,
+        pictures,
+        name=saved.name,
+        kind=saved.kind,
+        count=saved.count,
+        fps=saved.fps,
+        notes=(note,),
+    )
 
 
 def restored_view(saved: SavedView) -> dict[str, Any]:
