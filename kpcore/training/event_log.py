@@ -25,10 +25,11 @@ class EventLog:
         Raises:
             TrainingError: The folder cannot be written, or another process has the run.
         """
-        self._waiting = b""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            broken = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._file = os.open(path, flags, 0o644)
         except OSError as error:
             raise TrainingError(
                 f"cannot write '{path}': {error.strerror or error}; choose another --out"
@@ -38,9 +39,7 @@ class EventLog:
             raise TrainingError(
                 f"'{path.parent}' is being written by another 'kp train'; wait for it or stop it"
             )
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            self._waiting = b"\n"
+        self._waiting = b"\n" if broken else b""
 
     def append(self, events: Iterable[Event]) -> None:
         """Write events, each as one line."""

@@ -17,7 +17,7 @@ from kpcore.configuration import from_plain, to_plain
 from kpcore.data.catalog import open_source
 from kpcore.data.clips import Split
 from kpcore.data.source import ImageSource
-from kpcore.errors import DataError, InputError, TrainingError, nearest
+from kpcore.errors import CheckpointError, DataError, InputError, TrainingError, nearest
 from kpcore.geometry.framing import FramingRule
 from kpcore.training.config import Cadence, DataChoice, Optimisation, RunRecord, TrainRequest
 from kpcore.training.device import (
@@ -142,7 +142,10 @@ def resume(
         )
     family = registry.get(record.family)
     accelerator = accelerator_for(record.device, record.precision)
-    model = place(checkpoint.load(files.weights(stem)), accelerator)
+    try:
+        model = place(checkpoint.load(files.weights(stem)), accelerator)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; delete it to resume from the checkpoint before") from error
     config = from_plain(family.config, record.config)
     size = model.capabilities.image_size
     with accelerator.main_process_first():

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,15 +110,18 @@ class RunFiles:
         """The last and the best checkpoint."""
         try:
             text = (self._checkpoints / "pointers.json").read_text("utf-8")
-            return from_plain(Pointers, json.loads(text))
+            pointers = from_plain(Pointers, json.loads(text))
         except (OSError, ValueError, InputError):
-            return Pointers(last=self._newest())
+            pointers = Pointers()
+        return pointers if self._whole(pointers.last) else replace(pointers, last=self._newest())
 
     def _newest(self) -> str:
         states = sorted(self._checkpoints.glob("step_*.state.safetensors"))
         stems = [path.name.removesuffix(".state.safetensors") for path in states]
-        whole = [stem for stem in stems if self.weights(stem).is_file()]
-        return whole[-1] if whole else ""
+        return next((stem for stem in reversed(stems) if self._whole(stem)), "")
+
+    def _whole(self, stem: str) -> bool:
+        return self.weights(stem).is_file() and self._state(stem).is_file()
 
     def weights(self, stem: str) -> Path:
         """Return the weight file of a checkpoint."""
@@ -189,8 +192,8 @@ class RunFiles:
                 return standing, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, InputError) as error:
             raise TrainingError(
-                f"the optimiser state '{path}' cannot be read: {error}; resume needs it, the "
-                f"weights beside it can still be opened"
+                f"the optimiser state '{path}' cannot be read: {error}; delete it to resume from "
+                f"the checkpoint before"
             ) from error
 
 

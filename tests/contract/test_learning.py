@@ -14,7 +14,7 @@ from kpcore.training.events import Run
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_held_out_loss_falls(tmp_path: Path, family: str):
-    words = ["train", family, "--data", "shapes", "--preset", "tiny", "--steps", "60"]
+    words = ["train", family, "--data", "shapes", "--preset", "tiny", "--steps", "40"]
     words += ["--batch", "8", "--device", "cpu", "--threads", "1", "--out", str(tmp_path / "run")]
     assert main([*words, "--pool", "64"]) == 0
     run = Run(tmp_path / "run")

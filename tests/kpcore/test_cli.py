@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +137,47 @@ def test_nan_fails_the_run(tmp_path: Path, toy: ModuleType, capsys: pytest.Captu
     assert "step 3: loss term 'size'" in _refused(capsys, *words, status=1)
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_a_run_with_a_checkpoint(
+    tmp_path: Path,
+    toy: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    status: int,
+):
+    from kpcore.cli.progress import Progress
+    from kpcore.training.events import Event, Metrics
+
+    tell = Progress.tell
+
+    def interrupt(self: Progress, event: Event) -> None:
+        if isinstance(event, Metrics) and event.step == 2:
+            os.kill(os.getpid(), number)
+        tell(self, event)
+
+    monkeypatch.setattr(Progress, "tell", interrupt)
+    assert main([*TRAIN, "--out", str(tmp_path / "run")]) == status
+    assert f"kp train --resume {tmp_path / 'run'}" in capsys.readouterr().out
+    monkeypatch.setattr(Progress, "tell", tell)
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+
+
+def test_one_picture_is_data_too(tmp_path: Path, toy: ModuleType, folder: Path):
+    for name in ("a.png", "b.png", "c.jpg"):
+        words = ["train", "toy", "--data", str(folder / name), *TRAIN[4:]]
+        assert main([*words, "--out", str(tmp_path / name)]) == 0
+
+
+def test_data_that_is_none(tmp_path: Path, toy: ModuleType, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.mp4").write_bytes(b"not a video" * 99)
+    for name in ("empty", "broken.mp4"):
+        words = ["train", "toy", "--data", tmp_path / name, "--out", tmp_path / "run"]
+        assert name in _refused(capsys, *words, "--device", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_is_not_overwritten(
     tmp_path: Path, toy: ModuleType, capsys: pytest.CaptureFixture[str]
 ):
@@ -151,6 +194,14 @@ def test_an_out_that_cannot_be_made(
 ):
     (tmp_path / "file").write_text("")
     assert "cannot write" in _refused(capsys, *TRAIN, "--out", tmp_path / "file" / "run")
+
+
+@pytest.mark.cuda
+def test_train_on_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["train", "dlp-compact", "--data", "shapes", "--preset", "tiny", "--steps", "40"]
+    assert main([*words, "--device", "cuda", "--out", str(tmp_path / "run")]) == 0
+    assert "bf16" in capsys.readouterr().out
+    assert main(["train", "--resume", str(tmp_path / "run"), "--steps", "60"]) == 0
 
 
 @pytest.mark.slow

@@ -202,6 +202,16 @@ def test_a_finished_run_goes_on_only_when_told_further(tmp_path: Path, toy: Modu
     assert checkpoint.read_manifest(tmp_path / "run" / "model.safetensors").step == 15
 
 
+def test_a_damaged_checkpoint_leaves_the_one_before(tmp_path: Path, toy: ModuleType):
+    _train(tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "step_00000012.safetensors"
+    last.write_bytes(last.read_bytes()[:-50])
+    with pytest.raises(CheckpointError, match=r"cut short.*delete it to resume"):
+        launch.resume(tmp_path / "run", steps=15)
+    last.unlink()
+    assert launch.resume(tmp_path / "run", steps=15).resume == "step_00000010"
+
+
 def test_a_run_without_checkpoint_says_how_to_begin_again(tmp_path: Path, toy: ModuleType):
     launch.start(_request(), tmp_path / "run")
     with pytest.raises(TrainingError, match="start the run again: kp train toy"):
