@@ -266,6 +266,9 @@ def spread_particles(session: Session) -> None:
     )
     if latents.presence is not None:
         latents = latents.with_rows("presence", rows, [1.0] * latents.count)
+    if latents.position_log_var is not None:
+        # a trained model's usual spread, so that ellipses of a usual size are painted
+        latents = latents.with_rows("position_log_var", rows, [(-6.0, -6.0)] * latents.count)
     encoding = replace(wanted.encoding, latents=latents)
     session.receive_encoding(wanted.model, wanted.media, wanted.frame, encoding)
 

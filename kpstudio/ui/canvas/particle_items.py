@@ -1,4 +1,4 @@
-"""All particles of a canvas painted as one batch: dots, numbers, ellipses, trails, glimpse boxes.
+"""All particles of a canvas painted as one batch: dots, numbers, trails, glimpse boxes.
 
 Everything is drawn in points of the view, never of the picture, so that zoom does not fatten it.
 """
@@ -27,9 +27,6 @@ from kpstudio.ui.canvas.palette import Shape, colour_of, shape_of
 
 REACH = 14.0
 """How near to a particle's middle, in points, a click picks it."""
-
-_LARGEST_KEPT = 300.0
-"""Ellipses beyond this, in points, are painted afresh rather than kept as pictures."""
 
 _DOT = 6.5
 _SMALL_DOT = 3.5
@@ -84,38 +81,17 @@ class ParticleOverlay:
             self._paint_dot(painter, mark, place)
         painter.setOpacity(1.0)
 
-    def paint_ellipses(self, painter: QPainter, opacity: float, ratio: float) -> None:
-        """Paint the posterior of each position at one and two standard deviations."""
-        if self._small:
-            return
-        for mark, place in zip(self.marks, self._places, strict=True):
-            if mark.sigma is None or not mark.kept:
-                continue
-            painter.setOpacity(opacity * mark.certainty)
-            rx, ry = self._viewport.lengths(mark.sigma)
-            colour = colour_of(mark.identity)
-            if max(rx, ry) > _LARGEST_KEPT:
-                _paint_ellipse(painter, QPointF(*place), rx, ry, colour)
-                continue
-            picture = _ellipse_picture(colour, round(2 * rx) / 2, round(2 * ry) / 2, ratio)
-            size = picture.deviceIndependentSize()
-            painter.drawPixmap(
-                _on_grid((place[0] - size.width() / 2, place[1] - size.height() / 2), ratio),
-                picture,
-            )
-        painter.setOpacity(1.0)
-
-    def paint_labels(self, painter: QPainter, opacity: float, font: QFont, ratio: float) -> None:
+    def paint_labels(self, painter: QPainter, opacity: float, font: QFont) -> None:
         """Paint the number of each particle beside its dot."""
         if self._small:
             return
-        name = font.toString()
+        name, ratio = font.toString(), painter.device().devicePixelRatio()
         for mark, place in zip(self.marks, self._places, strict=True):
             label = number_picture(mark.identity + 1, name, ratio)
             painter.setOpacity(opacity * _clarity(mark))
             size = label.deviceIndependentSize()
             corner = (place[0] + _DOT * 0.7, place[1] - _DOT * 0.6 - size.height())
-            painter.drawPixmap(_on_grid(corner, ratio), label)
+            painter.drawPixmap(on_grid(corner, ratio), label)
         painter.setOpacity(1.0)
 
     def _paint_dot(self, painter: QPainter, mark: Mark, place: Point) -> None:
@@ -134,7 +110,7 @@ class ParticleOverlay:
         _fill(painter, shape, place, radius, QColor(colour_of(mark.identity)))
 
 
-def _on_grid(corner: Point, ratio: float) -> QPointF:
+def on_grid(corner: Point, ratio: float) -> QPointF:
     """Return the nearest corner on whole device pixels, where a kept picture stays crisp."""
     return QPointF(round(corner[0] * ratio) / ratio, round(corner[1] * ratio) / ratio)
 
@@ -205,29 +181,6 @@ def _outline(shape: Shape, radius: float) -> QPolygonF:
     angles = [math.radians(turn + 360.0 * corner / count) for corner in range(count)]
     reach = radius * stretch
     return QPolygonF([QPointF(reach * math.cos(a), reach * math.sin(a)) for a in angles])
-
-
-def _paint_ellipse(painter: QPainter, middle: QPointF, rx: float, ry: float, colour: str) -> None:
-    fill = QColor(colour)
-    painter.setPen(QPen(fill, 1.5))
-    fill.setAlphaF(0.1)
-    painter.setBrush(fill)
-    painter.drawEllipse(middle, 2 * rx, 2 * ry)
-    painter.drawEllipse(middle, rx, ry)
-
-
-@lru_cache(maxsize=96)
-def _ellipse_picture(colour: str, rx: float, ry: float, ratio: float) -> QPixmap:
-    """Return the ellipses at one and two standard deviations, painted once for each size."""
-    width, height = math.ceil(4 * rx * ratio) + 4, math.ceil(4 * ry * ratio) + 4
-    picture = QPixmap(width, height)
-    picture.setDevicePixelRatio(ratio)
-    picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    _paint_ellipse(painter, QPointF(width / ratio / 2, height / ratio / 2), rx, ry, colour)
-    painter.end()
-    return picture
 
 
 @lru_cache(maxsize=512)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
 from kpstudio.session.view import LayerView, Role
+from kpstudio.ui.canvas.ellipses import EllipseLayer
 from kpstudio.ui.canvas.mapping import Framing, Viewport
 from kpstudio.ui.canvas.marks import Mark
 from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image
@@ -46,6 +47,7 @@ class Renderer:
         self._role: Role = role
         self._images: dict[Role, tuple[Bytes, QImage]] = {}
         self._extras: dict[Role, tuple[Picture, Extras]] = {}
+        self._ellipses = EllipseLayer()
 
     @property
     def shown_role(self) -> Role:
@@ -85,7 +87,7 @@ class Renderer:
             marks: The particles, in painting order.
             look: Colours and font.
         """
-        target = QRectF(viewport.left, viewport.top, viewport.width, viewport.height)
+        target = _target(viewport)
         everything = QRectF(0, 0, *view)
         empty = self._session.picture(self.shown_role) is None
         if empty or not target.contains(everything):
@@ -102,27 +104,28 @@ class Renderer:
         hidden = self._session.view.overlays_hidden
         for layer in reversed(self._session.view.layers):
             if layer.visible and layer.opacity > 0 and not (hidden and layer.name != "picture"):
-                self._paint_layer(painter, layer, target, viewport, overlay, look, ratio)
+                self._paint_layer(painter, layer, view, viewport, overlay, look)
 
     def _paint_layer(
         self,
         painter: QPainter,
         layer: LayerView,
-        target: QRectF,
+        view: tuple[float, float],
         viewport: Viewport,
         overlay: ParticleOverlay,
         look: Look,
-        ratio: float,
     ) -> None:
         name, opacity = layer.name, layer.opacity
+        target = _target(viewport)
         if name == "picture":
             self._paint_picture(painter, self.shown_role, target, opacity)
         elif name == "particles":
             overlay.paint_particles(painter, opacity, self._glimpse_px())
         elif name == "ellipses":
-            overlay.paint_ellipses(painter, opacity, ratio)
+            if not look.small:
+                self._ellipses.paint(painter, overlay.marks, viewport, view, opacity)
         elif name == "labels":
-            overlay.paint_labels(painter, opacity, look.font, ratio)
+            overlay.paint_labels(painter, opacity, look.font)
         elif look.small or self._role == "difference":
             return
         elif name == "input" or name == "reconstruction":
@@ -170,6 +173,10 @@ class Renderer:
             held = (picture, Extras(arrays, rows, identities))
             self._extras[role] = held
         return held[1] if held and held[0].frame == view.frame else None
+
+
+def _target(viewport: Viewport) -> QRectF:
+    return QRectF(viewport.left, viewport.top, viewport.width, viewport.height)
 
 
 def empty_sentence(session: Session, role: Role) -> str:

@@ -129,6 +129,31 @@ def test_masks_heatmaps_and_glimpses_are_painted_when_switched_on(show, session:
         assert colour(at) == (100, 100, 100)
 
 
+def test_ellipses_lie_at_one_and_two_standard_deviations(show, session: Session) -> None:
+    canvas = show(session)
+    # 0.05 in unit coordinates are 10 points; the fourth particle is blue's neighbour, yellow
+    for selection in (frozenset[int](), frozenset({3})):
+        session.update_view(selection=selection, layers=session.view.with_layer(
+            "particles", visible=False).with_layer("labels", visible=False).layers)  # fmt: skip
+        image = canvas.grab().toImage()
+        shade = {r: image.pixelColor(300, 300 + r).blue() for r in (5, 10, 15, 20, 25)}
+        assert shade[10] < shade[5] - 5
+        assert shade[20] < shade[15] - 5
+        assert shade[5] < shade[15] < shade[25] == 100
+    session.update_view(layers=session.view.with_layer("ellipses", visible=False).layers)
+    assert canvas.grab().toImage().pixelColor(300, 310).getRgb() == (100, 100, 100, 255)
+
+
+def test_a_position_that_could_be_anywhere_has_no_ellipse(show, session: Session) -> None:
+    latents = session.latents
+    assert latents is not None
+    wild = Latents(latents.position, latents.topology, torch.zeros(1, 5, 2))
+    session.receive_encoding(1, 1, 0, Encoding(wild))
+    canvas = show(session)
+    image = canvas.grab().toImage()
+    assert image.pixelColor(200, 160).getRgb() == (100, 100, 100, 255)
+
+
 def test_fewer_decoded_particles_keep_their_own_colours() -> None:
     maps = np.zeros((2, 2, 2), np.uint8)
     extras = Extras({"masks": maps, "glimpses": np.zeros((2, 2, 2, 4), np.uint8)}, (1, 4), (1, 4))
