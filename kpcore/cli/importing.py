@@ -29,12 +29,20 @@ class Import:
         paper: Whose weights: dlp, Deep Latent Particles.
         file: The authors' file.
         out: Checkpoint to write, ending in .safetensors.
+        sigma: Standard deviation of heatmaps and proposals, which the file does not tell
+            (None: 0.1, as in all published models).
+        mask_threshold: Of the Masked model's heatmaps, which the file does not tell (None: 0.2).
+        prior_kept: Proposals kept by the prior's distance filter; only training asks for it (None:
+            the family's default).
         force: Replace OUT when it exists.
     """
 
     paper: Positional[Literal["dlp"]]
     file: Positional[Annotated[Path, tyro.conf.arg(metavar="FILE")]]
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")]
+    sigma: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    mask_threshold: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    prior_kept: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     force: bool = False
 
     def run(self) -> int:
@@ -44,7 +52,9 @@ class Import:
         if self.out.exists() and not self.force:
             raise InputError(f"'{self.out}' exists; choose another -o or add --force")
         importer = import_module(_IMPORTERS[self.paper])
-        family, config, model = importer.import_checkpoint(self.file)
+        said = {name: getattr(self, name) for name in ("sigma", "mask_threshold", "prior_kept")}
+        unsaid = importer.Unsaid(**{k: value for k, value in said.items() if value is not None})
+        family, config, model = importer.import_checkpoint(self.file, unsaid)
         digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
         card = {"imported_from": self.file.name, "imported_sha256": digest}
         manifest = checkpoint.Manifest(family=family, config=to_plain(config), card=card)

@@ -315,9 +315,34 @@ def test_import_keeps_what_exists(saved: Path, capsys: pytest.CaptureFixture[str
     assert saved.read_bytes() == before
 
 
-def test_import_of_a_pickle_with_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    pytest.importorskip("kpcore.models.dlp.published")
+def test_import_writes_a_checkpoint_that_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from kpcore import registry
+    from kpcore.models.dlp import published
 
+    family = registry.get("dlp-masked")
+    config = family.presets["tiny"].config
+    model = family.build(config)
+    asked: list[object] = []
+
+    def read(path: Path, unsaid: object):
+        asked.append(unsaid)
+        return family.name, config, model
+
+    monkeypatch.setattr(published, "import_checkpoint", read)
+    (tmp_path / "theirs.pth").write_bytes(b"weights")
+    out = tmp_path / "ours.safetensors"
+    words = ["import", "dlp", str(tmp_path / "theirs.pth"), "-o", str(out)]
+    assert main([*words, "--mask-threshold", "0.3"]) == 0
+    assert asked == [published.Unsaid(mask_threshold=0.3)]
+    opened = kpcore.load(out)
+    assert opened.manifest.card["imported_from"] == "theirs.pth"
+    state = model.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in opened.state_dict().items())
+
+
+def test_import_of_a_pickle_with_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     class Trap:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "ran",))
