@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from jaxtyping import Float
@@ -44,6 +45,7 @@ class ConvBlock(nn.Sequential):
         if double:
             layers["enlarge"] = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         super().__init__(layers)
+        self.channels = (channels_in, channels_out)
 
 
 class DownCNN(nn.Module):
@@ -60,7 +62,7 @@ class DownCNN(nn.Module):
             ConvBlock(channels_in, channels[0], kernel=first_kernel),
             ConvBlock(channels[0], channels[0]),
         ]
-        for before, width in zip(channels, channels[1:], strict=False):
+        for before, width in pairwise(channels):
             blocks += [ConvBlock(before, width, stride=2), ConvBlock(width, width)]
         self.body = nn.Sequential(*blocks)
         self.head = nn.Conv2d(channels[-1], maps, 1)
@@ -102,7 +104,7 @@ class UpCNN(nn.Module):
 def mlp(*widths: int) -> nn.Sequential:
     """Return fully connected layers with ReLU between them."""
     layers: list[nn.Module] = []
-    for before, width in zip(widths, widths[1:], strict=False):
+    for before, width in pairwise(widths):
         layers += [nn.Linear(before, width), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

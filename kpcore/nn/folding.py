@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Generic, TypeVar
 
 import torch
@@ -37,7 +37,7 @@ def fold(module: M) -> M:
 def _fold_chain(layers: nn.Sequential) -> None:
     """Fold each batch norm of a chain into the layer before it and leave nothing in its place."""
     names = list(layers._modules)
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in pairwise(names):
         layer, norm = layers._modules[before], layers._modules[name]
         if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             layers._modules[before] = fuse_conv_bn_eval(layer, norm)

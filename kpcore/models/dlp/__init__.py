@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kpcore.api import Family, KeypointModel, Phase, Preset
+from kpcore.api import Family, KeypointModel, Phase
 from kpcore.models.dlp.config import MaskedConfig, ObjectConfig
 from kpcore.models.dlp.presets import MASKED_PRESETS, OBJECT_PRESETS
 

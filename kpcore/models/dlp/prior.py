@@ -1,4 +1,4 @@
-"""The conditional prior: where keypoints may be, before the whole picture is seen (DLP sec. 4.1)."""
+"""The conditional prior: where keypoints may be in each patch (DLP sec. 4.1)."""
 
 from __future__ import annotations
 
