@@ -13,9 +13,10 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from kpstudio.session.document import Document
 from kpstudio.session.session import Session
 from kpstudio.session.view import ROLES, Role, ViewState
-from kpstudio.ui.canvas.image_view import TITLES, Canvas
+from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.canvas.linked import LinkedViews
 from kpstudio.ui.canvas.palette import CanvasColours
+from kpstudio.ui.canvas.picture_view import TITLES
 
 GAP = 8
 

@@ -10,13 +10,24 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, 
 from kpstudio.ui.canvas.palette import CanvasColours
 
 RADIUS = 7.0
+TITLE_HEIGHT = 30
+"""Down to here, in points, the mouse is over the title."""
 
 
-def paint_chip(painter: QPainter, text: str, font: QFont) -> None:
-    """Paint the canvas's title in its corner, readable over any picture."""
+def paint_chip(painter: QPainter, text: str, font: QFont, width: float | None = None) -> None:
+    """Paint the canvas's title in its corner, readable over any picture.
+
+    Args:
+        painter: On the canvas.
+        text: Shortened in its middle where it does not fit.
+        font: Of the canvas.
+        width: Of the canvas; None when the text fits anyway.
+    """
     font = QFont(font)
     font.setPointSizeF(max(8.0, font.pointSizeF() * 0.95))
     metrics = QFontMetricsF(font)
+    if width is not None:
+        text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, width - 30.0)
     box = QRectF(8.0, 8.0, metrics.horizontalAdvance(text) + 14.0, metrics.height() + 5.0)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
 
 from kpstudio.session.session import nudge
 
@@ -71,3 +72,116 @@ def neighbour(session: Session, step: int, *, wrap: bool = True) -> int | None:
     if not wrap and not 0 <= index < len(rows):
         return None
     return rows[index % len(rows)]
+
+
+class Board(Protocol):
+    """What the keys need of a canvas."""
+
+    @property
+    def session(self) -> Session:
+        """What is open."""
+        ...
+
+    @property
+    def has_hand(self) -> bool:
+        """Whether a gesture is under way."""
+        ...
+
+    def nudge(self, right: float, down: float) -> None:
+        """Move the selected particles by so many pixels of the picture."""
+        ...
+
+    def select_neighbour(self, step: int) -> None:
+        """Select the next particle by number, or the one before."""
+        ...
+
+    def begin_presence(self) -> None:
+        """Change the presence of the selection until the next click."""
+        ...
+
+    def accept_gesture(self) -> bool:
+        """Keep what a gesture did so far; return whether there was one."""
+        ...
+
+    def cancel_gesture(self) -> bool:
+        """Take back what a gesture did; return whether there was one."""
+        ...
+
+
+class Keys:
+    """Understands the keys of a canvas.
+
+    Attributes:
+        pan: The pan key is held.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.pan = False
+
+    def claims(self, event: QKeyEvent) -> bool:
+        """Return whether a key is the canvas's own now, before any shortcut of the window."""
+        key, plain = event.key(), _plain(event)
+        if key == Qt.Key.Key_Escape:
+            return self._board.has_hand
+        if key in ARROWS:
+            return plain and bool(self._board.session.view.selection)
+        return plain and key in (Qt.Key.Key_H, Qt.Key.Key_Backslash, Qt.Key.Key_N, Qt.Key.Key_T)
+
+    def press(self, event: QKeyEvent) -> bool:
+        """Do what a key asks for; return whether it was understood."""
+        key, board = event.key(), self._board
+        if key == Qt.Key.Key_Escape:
+            return board.cancel_gesture() or self._clear_selection()
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            return board.accept_gesture()
+        if not _plain(event):
+            return False
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if key in ARROWS and board.session.view.selection:
+            right, down = ARROWS[key]
+            pixels = 10 if shift else 1
+            board.nudge(right * pixels, down * pixels)
+        elif key == Qt.Key.Key_N:
+            board.select_neighbour(-1 if shift else 1)
+        elif key == Qt.Key.Key_T:
+            board.begin_presence()
+        elif key == Qt.Key.Key_H:
+            board.session.update_view(overlays_hidden=True)
+        elif key == Qt.Key.Key_Backslash:
+            board.session.update_view(show_original=True)
+        elif key == Qt.Key.Key_Space:
+            self.pan = True
+        else:
+            return False
+        return True
+
+    def release(self, event: QKeyEvent) -> bool:
+        """Let go of a held key; return whether it was understood."""
+        if event.isAutoRepeat():
+            return True
+        if event.key() == Qt.Key.Key_H:
+            self._board.session.update_view(overlays_hidden=False)
+        elif event.key() == Qt.Key.Key_Backslash:
+            self._board.session.update_view(show_original=False)
+        elif event.key() == Qt.Key.Key_Space:
+            self.pan = False
+        else:
+            return False
+        return True
+
+    def let_go(self) -> None:
+        """Let go of every held key."""
+        self.pan = False
+        self._board.session.update_view(overlays_hidden=False, show_original=False)
+
+    def _clear_selection(self) -> bool:
+        had = bool(self._board.session.view.selection)
+        self._board.session.update_view(selection=frozenset())
+        return had
+
+
+def _plain(event: QKeyEvent) -> bool:
+    """Return whether no modifier but Shift is held."""
+    allowed = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
+    return not event.modifiers() & ~allowed

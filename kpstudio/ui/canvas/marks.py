@@ -33,6 +33,7 @@ class Mark:
         kept: Whether the top-K filter leaves it.
         selected: Whether it is selected.
         hovered: Whether the mouse is over it.
+        presence: 0..1; None when all particles of the model are present.
     """
 
     row: int
@@ -44,6 +45,19 @@ class Mark:
     kept: bool = True
     selected: bool = False
     hovered: bool = False
+    presence: float | None = None
+
+    @property
+    def words(self) -> str:
+        """One line with its numbers."""
+        parts = [f"Particle {self.identity + 1}", f"x {self.at[0]:.3f}", f"y {self.at[1]:.3f}"]
+        if self.sigma is not None:
+            parts.append(f"σ {math.sqrt(self.sigma[0] * self.sigma[1]):.3f}")  # noqa: RUF001
+        if self.presence is not None:
+            parts.append(f"presence {self.presence:.2f}")
+        if not self.kept:
+            parts.append("left out by the top-K filter")
+        return " · ".join(parts)
 
 
 class MarkReader:
@@ -54,6 +68,7 @@ class MarkReader:
         self._spread_of: tuple[object, object] | None = None
         self._sigmas: list[Point] | None = None
         self._certainty: list[float] = []
+        self._presence: list[float] | None = None
 
     def read(self, place: Place) -> tuple[Mark, ...]:
         """Return the marks of the shown frame, in the order in which they are painted.
@@ -83,6 +98,7 @@ class MarkReader:
                 row in kept,
                 row in view.selection,
                 row == view.hovered,
+                self._presence[row] if self._presence else None,
             )
             for row, at in enumerate(positions)
         ]
@@ -95,7 +111,9 @@ class MarkReader:
             return
         self._spread_of = latents.position_log_var, latents.presence
         self._sigmas = _sigmas(latents)
-        self._certainty = _certainty(latents, self._sigmas)
+        presence: Any = latents.rows("presence")
+        self._presence = presence
+        self._certainty = _certainty(latents.count, self._sigmas, presence)
 
 
 def nearest_mark(
@@ -134,20 +152,19 @@ def _sigmas(latents: Latents) -> list[Point] | None:
     ]
 
 
-def _certainty(latents: Latents, sigmas: list[Point] | None) -> list[float]:
+def _certainty(count: int, sigmas: list[Point] | None, presence: list[float] | None) -> list[float]:
     """Return how clearly to draw each particle.
 
     A particle twice as spread as the usual one begins to fade; so does one below full presence.
     """
-    certainty = [1.0] * latents.count
+    certainty = [1.0] * count
     if sigmas:
         spreads = [math.hypot(*sigma) for sigma in sigmas]
         usual = median(spreads)
         certainty = [min(1.0, 2.0 * usual / max(spread, 1e-9)) for spread in spreads]
-    presence: Any = latents.rows("presence")
     if presence is not None:
         certainty = [
-            value * min(1.0, max(0.0, float(here)))
+            value * min(1.0, max(0.0, here))
             for value, here in zip(certainty, presence, strict=True)
         ]
     return [max(FAINTEST, value) for value in certainty]

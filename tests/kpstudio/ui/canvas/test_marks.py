@@ -75,6 +75,14 @@ def test_the_nearest_particle_is_hit_and_of_two_the_one_on_top() -> None:
     assert nearest_mark(marks, places, (40.0, 10.0), 14.0) is None
 
 
+def test_a_particles_numbers_in_words() -> None:
+    mark = Mark(2, 2, (0.3281, 0.4), sigma=(0.04, 0.04), presence=0.98, kept=False)
+    assert mark.words == (
+        "Particle 3 · x 0.328 · y 0.400 · σ 0.040 · presence 0.98 · "  # noqa: RUF001
+        "left out by the top-K filter"
+    )
+
+
 def test_a_filtered_particle_never_hides_a_decoded_one(show) -> None:
     session = open_session([(0.0, 0.0), (0.02, 0.0), (0.5, 0.5)])
     canvas = show(session)

@@ -1,0 +1,279 @@
+"""A picture with its particles, painted: what a canvas is before there is a hand on it.
+
+Plain widget painting: measured as fast as any scene graph here, and there is nothing that leaks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from kpstudio.session.document import Document
+from kpstudio.session.session import Session
+from kpstudio.session.view import Role, ViewState
+from kpstudio.ui.canvas.frame import paint_band, paint_chip, paint_frame, paint_sentence
+from kpstudio.ui.canvas.linked import LinkedViews
+from kpstudio.ui.canvas.mapping import Framing, Viewport, fit_scale, zoomed
+from kpstudio.ui.canvas.marks import Mark, MarkReader
+from kpstudio.ui.canvas.palette import CanvasColours
+from kpstudio.ui.canvas.particle_items import ParticleOverlay
+from kpstudio.ui.canvas.rendering import Look, Renderer, background_of, empty_sentence
+
+TITLES: dict[Role, str] = {
+    "input": "Input",
+    "reconstruction": "Reconstruction",
+    "edited": "Edited",
+    "difference": "Edited − reconstruction",  # noqa: RUF001 (a minus sign is meant)
+}
+
+RELAXED_MS = 33
+"""How often at most a view repaints that the hand is not on."""
+
+
+class PictureView(QWidget):
+    """Shows the picture of one role with its layers and particles, zoomed with all others."""
+
+    painted = Signal(object)
+    """At the end of a paint: the `Picture` that is on screen now, or None."""
+
+    def __init__(
+        self,
+        session: Session,
+        role: Role,
+        links: LinkedViews | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName(f"canvas-{role}")
+        self._session = session
+        self._role: Role = role
+        self._links = links or LinkedViews(self)
+        self._colours = CanvasColours()
+        self._renderer = Renderer(session, role)
+        self._reader = MarkReader(session)
+        self._small = False
+        self._smooth = True
+        self._title = TITLES[role]
+        self._marks: tuple[Mark, ...] | None = None
+        self._is_due = False
+        self._looks: tuple[object, ...] = ()
+        self._frame_image = QImage()
+        self._calm = QTimer(self, singleShot=True, interval=RELAXED_MS)
+        self._calm.timeout.connect(self.update)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(80, 80)
+        self._links.changed.connect(self.update)
+        session.document_changed.connect(self._on_document)
+        session.view_changed.connect(self._on_view)
+        session.picture_changed.connect(self._on_picture)
+        self._describe()
+
+    # -- values ----------------------------------------------------------------------------------
+    @property
+    def session(self) -> Session:
+        """What is open."""
+        return self._session
+
+    @property
+    def role(self) -> Role:
+        """Which picture it shows."""
+        return self._role
+
+    @property
+    def links(self) -> LinkedViews:
+        """Zoom and pan of all canvases."""
+        return self._links
+
+    @property
+    def viewport(self) -> Viewport:
+        """Where the picture lies on the widget."""
+        return self._renderer.viewport(self._links.framing, (self.width(), self.height()))
+
+    @property
+    def overlay(self) -> ParticleOverlay:
+        """The particles as they are painted now."""
+        return ParticleOverlay(self._current_marks(), self.viewport, small=self._small)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it stands in the column of small canvases."""
+        return self._small
+
+    def set_small(self, small: bool) -> None:
+        """Show only the picture and small dots, and repaint at leisure; a double click swaps."""
+        self._small = small
+        self._forget_marks()
+
+    def set_title(self, title: str) -> None:
+        """Set the text of the chip in the corner."""
+        if title != self._title:
+            self._title = title
+            self._describe()
+            self._refresh()
+
+    def set_colours(self, colours: CanvasColours) -> None:
+        """Paint with the tokens of another theme."""
+        self._colours = colours
+        self.update()
+
+    def set_smooth(self, smooth: bool) -> None:
+        """Interpolate between the picture's pixels, or show them as squares."""
+        self._smooth = smooth
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return a comfortable size."""
+        return QSize(160, 160) if self._small else QSize(640, 640)
+
+    # -- zoom ------------------------------------------------------------------------------------
+    def fit(self) -> None:
+        """Show the whole picture."""
+        self._links.fit()
+
+    def actual_size(self) -> None:
+        """Show one pixel of the picture on one point of the screen."""
+        scale = fit_scale(self.viewport.image, (self.width(), self.height()))
+        self._links.show(Framing(self._links.framing.centre, 1.0 / scale))
+
+    def frame_selection(self) -> None:
+        """Show the selected particles large, or the whole picture when none is selected."""
+        model = self._session.document.model
+        glimpse = model.capabilities.glimpse_px if model else 0
+        margin = self.viewport.pixel_step(max(8, glimpse))
+        self._links.frame([mark.at for mark in self._current_marks() if mark.selected], margin)
+
+    def zoom(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom by `factor` about a place of the widget (its middle when None)."""
+        at = at or QPointF(self.width() / 2, self.height() / 2)
+        framing = zoomed(self.viewport, self._links.framing, (at.x(), at.y()), factor)
+        self._links.show(framing)
+
+    # -- what a hand adds ------------------------------------------------------------------------
+    @property
+    def has_hand(self) -> bool:
+        """Whether a gesture is under way on it."""
+        return False
+
+    @property
+    def has_ring(self) -> bool:
+        """Whether to paint the focus ring."""
+        return False
+
+    @property
+    def band(self) -> QRectF | None:
+        """The rubber band, in points of the view."""
+        return None
+
+    # -- recording -------------------------------------------------------------------------------
+    def grab_frame(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Return the canvas with everything over it, without border, as pixels for a recorder.
+
+        Args:
+            size: (width, height) of the frame in pixels; None for the widget's own.
+
+        Returns:
+            (height, width, 4) bytes in the order blue, green, red, 255. They stay valid until the
+            next call, so a recorder that keeps them copies them.
+        """
+        width, height = size or (self.width(), self.height())
+        if self._frame_image.size() != QSize(width, height):
+            self._frame_image = QImage(width, height, QImage.Format.Format_RGB32)
+        painter = QPainter(self._frame_image)
+        viewport = self._renderer.viewport(self._links.framing, (width, height))
+        marks = self._current_marks()
+        self._renderer.paint(painter, (width, height), viewport, marks, self._look())
+        painter.end()
+        return np.frombuffer(self._frame_image.constBits(), np.uint8).reshape(height, width, 4)
+
+    # -- what the session says -------------------------------------------------------------------
+    def _on_document(self, document: Document) -> None:
+        self._forget_marks()
+
+    def _on_view(self, view: ViewState) -> None:
+        self._describe()
+        self._forget_marks()
+        looks = (view.layers, view.overlays_hidden, view.show_original, view.main)
+        if looks != self._looks:
+            self._looks = looks
+            self._refresh()
+
+    def _on_picture(self, role: str, picture: object) -> None:
+        if role == self._role or role in ("input", "reconstruction"):
+            self._refresh()
+
+    def _forget_marks(self) -> None:
+        """Look at the particles again; repaint when anything of them is different."""
+        before, self._marks = self._marks, None
+        if before is None or self._current_marks() != before:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Repaint: at once where the hand is, else soon."""
+        if not self._small and (self._role == self._session.view.main or self.has_hand):
+            self._is_due = True
+            self.update()
+        elif not self._calm.isActive():
+            self._calm.start()
+
+    def _current_marks(self) -> tuple[Mark, ...]:
+        if self._marks is None:
+            if self._small and self._role in ("reconstruction", "difference"):
+                self._marks = ()
+            else:
+                encoded = self._renderer.shown_role in ("input", "reconstruction")
+                self._marks = self._reader.read("encoded" if encoded else "edited")
+        return self._marks
+
+    def _look(self) -> Look:
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 1.15 if font.pointSizeF() > 0 else 11.0)
+        empty = self._session.picture(self._role) is None
+        background = background_of("edited" if empty else self._role, self._colours.canvas)
+        return Look(background, font, self._small, self._smooth)
+
+    def _describe(self) -> None:
+        """Say in words what is shown, for screen readers."""
+        self.setAccessibleName(self._title)
+        chosen = sorted(self._session.view.selection)
+        latents = self._session.latents
+        if latents is None:
+            text = empty_sentence(self._session, self._role) or "No picture yet"
+        elif chosen:
+            numbers = ", ".join(
+                str(latents.topology.identity[r] + 1) for r in chosen if r < latents.count
+            )
+            text = f"{len(chosen)} of {latents.count} particles selected: {numbers}"
+        else:
+            text = f"{latents.count} particles, none selected; N selects the next one"
+        if text != self.accessibleDescription():
+            self.setAccessibleDescription(text)
+
+    # -- painting --------------------------------------------------------------------------------
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the picture, its particles, and the frame around them."""
+        self._is_due = False
+        painter = QPainter(self)
+        view = (float(self.width()), float(self.height()))
+        viewport = self.viewport
+        self._renderer.paint(painter, view, viewport, self._current_marks(), self._look())
+        picture = self._session.picture(self._renderer.shown_role)
+        if picture is None:
+            sentence = empty_sentence(self._session, self._role)
+            paint_sentence(painter, view, sentence, self._colours, small=self._small)
+        band = self.band
+        if band is not None:
+            paint_band(painter, band, self._colours)
+        title = TITLES["input"] if self._session.view.show_original else self._title
+        paint_chip(painter, title, self.font(), view[0])
+        paint_frame(painter, view, self._colours, focused=self.has_ring)
+        painter.end()
+        self.painted.emit(picture)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Repaint all: the picture is placed anew."""
+        self.update()
+        super().resizeEvent(event)
