@@ -41,6 +41,10 @@ class CompactConfig:
         sprawl_cost: price of opacity far from the middle of a glimpse; keeps ground out of it.
         glimpse_fidelity: weight of the colour error inside the alpha, which keeps a glimpse's
             colours true, so that what is present is opaque.
+        crop_cells: rows and columns of cells cropped away in the crop term; 0 for no such term.
+        crop_weight: weight of the squared distance, in sixteenths of a glimpse, between where a
+            cell proposes its particle in the whole picture and in a crop of it; teaches where the
+            middle of an object is that the picture's edge cuts.
     """
 
     image_size: int = 128
@@ -64,6 +68,8 @@ class CompactConfig:
     centring: float = 1.0
     sprawl_cost: float = 4.0
     glimpse_fidelity: float = 0.5
+    crop_cells: int = 4
+    crop_weight: float = 0.5
 
     def __post_init__(self) -> None:
         for name, accepted in (("cell_px", (4, 8, 16)), ("glimpse_px", (8, 16, 32))):
@@ -76,6 +82,11 @@ class CompactConfig:
                     f"image_size is {self.image_size}, not a multiple of {name} "
                     f"{getattr(self, name)}; choose a size that is"
                 )
+        if not 0 <= self.crop_cells < self.cells:
+            raise InputError(
+                f"crop_cells is {self.crop_cells}; accepted is 0 to {self.cells - 1}, less than "
+                f"the cells along a side"
+            )
         if not 1 <= self.particles <= self.cells**2:
             raise InputError(
                 f"particles is {self.particles}; accepted is 1 to {self.cells**2}, the number of "

@@ -82,10 +82,17 @@ class ProposalEncoder(nn.Module):
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Proposals:
         """Return one proposal per cell."""
         maps = self.trunk(image)
-        place = self.place(maps).flatten(2).transpose(1, 2)
-        logit = self.presence(maps).flatten(1)
-        position = self.centres + torch.tanh(place[..., :2]) * self.reach
-        return Proposals(position, place[..., 2:], logit)
+        place = self.place(maps)
+        offset = torch.tanh(place[:, :2]) * self.reach
+        return Proposals(
+            self.centres + offset.flatten(2).transpose(1, 2),
+            place[:, 2:].flatten(2).transpose(1, 2),
+            self.presence(maps).flatten(1),
+        )
+
+    def offsets(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B h w 2"]:
+        """Return what each cell adds to its middle, for a picture or a crop of whole cells."""
+        return (torch.tanh(self.place(self.trunk(image))[:, :2]) * self.reach).permute(0, 2, 3, 1)
 
 
 def choose_apart(

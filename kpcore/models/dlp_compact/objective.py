@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from kpcore.api import Batch, LossReport, Phase, Progress
+from kpcore.api import Batch, Image, LossReport, Phase, Progress
 from kpcore.geometry.coordinates import pixel_centres
 from kpcore.geometry.windows import composite_windows, cut_windows
 from kpcore.models.dlp_compact.config import CompactConfig
 from kpcore.models.dlp_compact.model import CompactDLP
+from kpcore.models.dlp_compact.networks import Proposals
 
 _SIDE = 64.0
 """Sums over pixels count as if the picture had this side, so weights hold at any size."""
@@ -55,7 +56,8 @@ class CompactObjective:
         image = batch.image
         model, c = self._model, self._config
         scale = (_SIDE / c.image_size) ** 2
-        kept = model.keep(model.proposals(image), noise=c.presence_noise)
+        proposals = model.proposals(image)
+        kept = model.keep(proposals, noise=c.presence_noise)
         mean, log_var, glimpses = model.appearance(image, kept.position)
         position = kept.position + (0.5 * kept.log_var).exp() * torch.randn_like(kept.position)
         feature = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
@@ -82,12 +84,40 @@ class CompactObjective:
             terms["presence"] = c.presence_cost * presence.sum(1).mean()
             shown, mask = presence.detach(), alpha.squeeze(2)
             terms["centring"] = c.centring * (off_centre(mask) * shown).sum(1).mean()
-            terms["sprawl"] = c.sprawl_cost * (sprawl(mask) * shown).sum(1).mean()
+            seen = inside.squeeze(2) * mask
+            terms["sprawl"] = c.sprawl_cost * (sprawl(seen) * shown).sum(1).mean()
             weight = inside * alpha.detach() * shown[:, :, None, None, None]
             fidelity = c.glimpse_fidelity * scale
             terms["glimpse"] = fidelity * _off_colour(colour, glimpses, weight)
+            if c.crop_cells:
+                terms["crop"] = c.crop_weight * self._crop_error(image, proposals)
             monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+    def _crop_error(self, image: Image, proposals: Proposals) -> Float[Tensor, ""]:
+        """Squared distance between proposals in the picture and in a random crop of it.
+
+        A crop of whole cells has the same cells; of those that are sure of a particle whose middle
+        is still in the crop, the crop's proposal is drawn to the picture's, which stays.
+        """
+        c, batch = self._config, len(image)
+        left = c.cells - c.crop_cells
+        y, x = torch.randint(0, c.crop_cells + 1, (2,)).tolist()
+        rows, columns = slice(y, y + left), slice(x, x + left)
+
+        def crop(values: Tensor) -> Tensor:
+            return values.detach().view(batch, c.cells, c.cells, -1)[:, rows, columns]
+
+        start = image.new_tensor([x, y]) * (2.0 / c.cells) - 1.0
+        within = (crop(proposals.position) - start) * (c.cells / (2.0 * left))
+        stays = ((within > 0.0) & (within < 1.0)).all(-1)
+        sure = crop(proposals.presence_logit.sigmoid()).squeeze(-1) * stays
+        offset = crop(proposals.position - self._model.proposals.centres)
+        pixels = slice(y * c.cell_px, (y + left) * c.cell_px)
+        across = slice(x * c.cell_px, (x + left) * c.cell_px)
+        proposed = self._model.proposals.offsets(image[:, :, pixels, across])
+        square = ((proposed - offset) ** 2).sum(-1) * (8.0 * c.image_size / c.glimpse_px) ** 2
+        return (sure * square).sum() / batch
 
 
 def _off_colour(colour: Tensor, glimpses: Tensor, weight: Tensor) -> Float[Tensor, ""]:
