@@ -114,7 +114,8 @@ def test_foreign_shapes_are_refused_in_one_sentence(model: CompactDLP) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"cell_px": 5}, {"glimpse_px": 24}, {"image_size": 100}, {"particles": 0}]
+    "wrong",
+    [{"cell_px": 5}, {"glimpse_px": 24}, {"image_size": 100}, {"particles": 0}, {"crop_cells": 16}],
 )
 def test_impossible_configurations_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
@@ -166,3 +167,25 @@ def test_sprawl_is_the_second_moment_over_the_glimpse() -> None:
     middle = torch.zeros(1, 1, 64, 64)
     middle[..., 16:48, 16:48] = 1.0
     assert sprawl(middle).item() == pytest.approx(2 / 3 / 16, abs=1e-3)
+
+
+def test_a_crop_of_whole_cells_proposes_the_same_away_from_its_edges() -> None:
+    torch.manual_seed(0)
+    model = CompactDLP(CompactConfig()).eval()
+    image = torch.rand(1, 3, 128, 128)
+    with torch.no_grad():
+        whole = model.proposals.offsets(image)
+        crop = model.proposals.offsets(image[:, :, 16:112, 8:104])
+    assert torch.allclose(crop[:, 4:8, 4:8], whole[:, 6:10, 5:9], atol=1e-5)
+    assert not torch.allclose(crop[:, 0, 0], whole[:, 2, 1], atol=1e-7)
+
+
+def test_the_crop_term_is_zero_when_places_do_not_depend_on_the_picture(model: CompactDLP) -> None:
+    objective = CompactObjective(model, TINY)
+    progress = Progress(TINY.warmup_steps, 100, 0.0)
+    assert objective(Batch(pictures()), progress).terms["crop"].item() > 0.0
+    with torch.no_grad():
+        model.proposals.place.weight.zero_()
+        model.proposals.place.bias[:2] = 0.7  # type: ignore[index]
+    report = objective(Batch(pictures()), progress)
+    assert report.terms["crop"].item() == pytest.approx(0.0, abs=1e-6)
