@@ -57,6 +57,7 @@ class Canvas(PictureView):
         self._nudger = Nudger(session)
         self._keys = Keys(self)
         self._by_keyboard = False
+        self._button = Qt.MouseButton.NoButton
         self._last_pointer: Pointer | None = None
         self._waiting: Pointer | None = None
         self._followed = 0.0
@@ -142,6 +143,7 @@ class Canvas(PictureView):
         if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             return
         if self._gesture is None and self._session.picture(self._renderer.shown_role) is not None:
+            self._button = event.button()
             self._start(begin(self, pointer, event.button(), pan=self._keys.pan))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -155,7 +157,8 @@ class Canvas(PictureView):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Make what was done stay."""
-        if self._gesture is not None and not isinstance(self._gesture, ChangePresence):
+        pressed = self._gesture is not None and not isinstance(self._gesture, ChangePresence)
+        if pressed and event.button() == self._button:
             self._finish(Pointer.of(event.position(), event.modifiers()))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

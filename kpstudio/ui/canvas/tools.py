@@ -95,6 +95,22 @@ class Gesture(Protocol):
         ...
 
 
+class _Ground:
+    """What a gesture began on; nothing may be edited once another model or frame is shown."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._frame = session.view.frame
+        self._model, self._media = session.document.model, session.document.media
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the same model, media and frame are still shown."""
+        document = self._session.document
+        same = document.model is self._model and document.media is self._media
+        return same and self._session.view.frame == self._frame
+
+
 class Pan:
     """Drags the scene under the view."""
 
@@ -178,7 +194,7 @@ class DragParticles:
         """
         session = surface.session
         self._session = session
-        self._surface = surface
+        self._ground = _Ground(session)
         self._viewport = surface.viewport
         self._start = pointer.at
         self._before = session.view.selection
@@ -197,7 +213,9 @@ class DragParticles:
 
     def move(self, pointer: Pointer) -> None:
         """Show the particles where the pointer carried them."""
-        if not self._rows or (self._moved and not self._session.in_gesture):
+        if not self._rows or not self._ground.is_there:
+            return
+        if self._moved and not self._session.in_gesture:
             return
         dx, dy = pointer.at[0] - self._start[0], pointer.at[1] - self._start[1]
         if not self._moved and max(abs(dx), abs(dy)) < STILL:
@@ -211,7 +229,7 @@ class DragParticles:
         if self._moved:
             if self._session.in_gesture:
                 self._session.commit()
-        else:
+        elif self._ground.is_there:
             self._session.update_view(selection=frozenset({self._row}))
 
     def cancel(self) -> None:
@@ -273,6 +291,7 @@ class ChangePresence:
     def __init__(self, surface: Surface, at: Point) -> None:
         session = surface.session
         self._session = session
+        self._ground = _Ground(session)
         self._start = at[0]
         self._turned = 0.0
         self._now = at[0]
@@ -307,7 +326,7 @@ class ChangePresence:
         return None
 
     def _show(self) -> None:
-        if not self._from:
+        if not self._from or not self._ground.is_there:
             return
         change = (self._now - self._start) / self._FULL + self._turned
         values = tuple(min(1.0, max(0.0, value + change)) for value in self._from)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from kpstudio.session.document import MediaInfo
 from kpstudio.session.edits import MoveParticles
 from kpstudio.session.session import Session
 from kpstudio.ui.canvas.image_view import Canvas
@@ -119,6 +120,29 @@ def test_undo_in_the_middle_of_a_drag_ends_it(canvas: Canvas) -> None:
     QTest.mouseRelease(canvas, LEFT, NONE, QPoint(320, 320))
     assert positions(canvas.session)[4] == (0.0, 0.0)
     assert canvas.session.history.entries == ()
+
+
+@pytest.mark.parametrize("moved_before", [False, True])
+def test_a_drag_ends_when_something_else_is_opened(canvas: Canvas, moved_before: bool) -> None:
+    session = canvas.session
+    QTest.mousePress(canvas, LEFT, NONE, place(canvas, 4))
+    if moved_before:
+        slide(canvas, QPoint(250, 250))
+    session.open_media(MediaInfo(2, "w", "w", "image", 1))
+    slide(canvas, QPoint(300, 300))
+    QTest.mouseRelease(canvas, LEFT, NONE, QPoint(320, 320))
+    assert session.history.entries == ()
+    assert not session.in_gesture
+
+
+def test_another_button_does_not_end_a_drag(canvas: Canvas) -> None:
+    QTest.mousePress(canvas, LEFT, NONE, place(canvas, 4))
+    slide(canvas, QPoint(240, 200))
+    QTest.mouseClick(canvas, Qt.MouseButton.RightButton, NONE, QPoint(240, 200))
+    slide(canvas, QPoint(260, 200))
+    QTest.mouseRelease(canvas, LEFT, NONE, QPoint(280, 200))
+    assert positions(canvas.session)[4] == pytest.approx((0.4, 0.0))
+    assert len(canvas.session.history.entries) == 1
 
 
 def test_clicks_select_toggle_and_clear(canvas: Canvas) -> None:
