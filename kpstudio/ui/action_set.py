@@ -1,0 +1,155 @@
+"""Turns the action table into QActions, menus and the tool bar of one window."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QToolButton, QWidget
+
+from kpstudio.ui.actions import ACTIONS, ENTRIES, MENUS, Action, Choices, Situation
+from kpstudio.ui.theme import Tokens, icon
+
+if TYPE_CHECKING:
+    from kpstudio.ui.main_window import MainWindow
+
+ICON_ONLY = ("undo", "redo")
+
+
+class ActionSet(QObject):
+    """The QActions of a window, kept true to its situation."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._actions: dict[str, QAction] = {}
+        self._menus: list[QMenu] = []
+        for action in ACTIONS:
+            self._actions[action.key] = self._make(action)
+
+    def __getitem__(self, key: str) -> QAction:
+        """Return the QAction of an action's key."""
+        return self._actions[key]
+
+    def _make(self, action: Action) -> QAction:
+        made = QAction(action.text, self)
+        made.setObjectName(f"action-{action.key}")
+        made.setShortcuts([QKeySequence(keys) for keys in action.shortcuts])
+        tip = f"{action.tip} ({action.shortcuts[0]})" if action.shortcuts else action.tip
+        made.setToolTip(tip)
+        made.setStatusTip(action.tip)
+        made.setMenuRole(QAction.MenuRole.NoRole)
+        made.setCheckable(action.checked is not None)
+        made.triggered.connect(partial(self.run, action))
+        if action.on_canvas:
+            made.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        else:
+            self._window.addAction(made)
+        return made
+
+    def bind_canvas(self, widget: QWidget) -> None:
+        """Let the bare-letter keys act while `widget` or what lies in it has the focus."""
+        for action in ACTIONS:
+            if action.on_canvas:
+                widget.addAction(self._actions[action.key])
+
+    def run(self, action: Action, *_: object) -> None:
+        """Do it, unless the situation has changed since it was offered."""
+        if action.enabled(self._window.situation()):
+            action.run(self._window)
+        self._window.refresh_actions()
+
+    def refresh(self, now: Situation) -> None:
+        """Offer what can be done now."""
+        for action in ACTIONS:
+            made = self._actions[action.key]
+            made.setEnabled(action.enabled(now))
+            if action.checked is not None:
+                made.setChecked(action.checked(self._window))
+            if action.label is not None:
+                made.setText(action.label(now.session))
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Draw the icons in the colours of a theme."""
+        for action in ACTIONS:
+            if action.icon and action.icon != "app":
+                red = tokens.ink("error") if action.key == "record" else ""
+                self._actions[action.key].setIcon(icon(action.icon, tokens, red))
+
+    # -- places ----------------------------------------------------------------------------------
+    def fill_menu_bar(self, bar: QMenuBar) -> None:
+        """Build every menu."""
+        menus: dict[str, QMenu] = {}
+        for name in MENUS:
+            menus[name] = bar.addMenu(f"&{name}")
+            menus[name].setObjectName(f"menu-{name}")
+        for entry in ENTRIES:
+            top, _, below = entry.menu.partition("/")
+            if below and entry.menu not in menus:
+                if entry.apart:
+                    menus[top].addSeparator()
+                menus[entry.menu] = menus[top].addMenu(below)
+            elif entry.apart:
+                menus[entry.menu].addSeparator()
+            if isinstance(entry, Action):
+                menus[entry.menu].addAction(self._actions[entry.key])
+            else:
+                menu = menus[entry.menu].addMenu(entry.text)
+                menu.menuAction().setToolTip(entry.tip)
+                menu.aboutToShow.connect(partial(self.fill_choices, menu, entry))
+        self._menus = list(menus.values())
+
+    def fill_choices(self, menu: QMenu, choices: Choices) -> None:
+        """Fill a submenu with what can be chosen now."""
+        menu.clear()
+        for choice in choices.of(self._window):
+            made = menu.addAction(choice.text.replace("&", "&&"))
+            made.setToolTip(choice.tip)
+            if choice.checked is not None:
+                made.setCheckable(True)
+                made.setChecked(choice.checked)
+            made.triggered.connect(partial(_call, choice.run))
+        if menu.isEmpty():
+            menu.addAction("Nothing yet").setEnabled(False)
+
+    def fill_tool_bar(self, bar: QToolBar, device_chip: QToolButton) -> None:
+        """Put the actions that say so into the tool bar."""
+        for action in ACTIONS:
+            if action.bar == "left":
+                self._add_button(bar, action)
+        space = QWidget(bar)
+        space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        bar.addWidget(space)
+        for action in ACTIONS:
+            if action.bar == "right":
+                if action.key == "record":
+                    bar.addSeparator()
+                    bar.addWidget(device_chip)
+                self._add_button(bar, action)
+
+    def _add_button(self, bar: QToolBar, action: Action) -> None:
+        if action.apart and action.bar == "left":
+            bar.addSeparator()
+        made = self._actions[action.key]
+        bar.addAction(made)
+        button = bar.widgetForAction(made)
+        if not isinstance(button, QToolButton):
+            return
+        if action.key in ICON_ONLY:
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        else:
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setAccessibleName(action.plain)
+        button.setAccessibleDescription(action.tip)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        if action.key.startswith("preset-"):
+            button.setProperty("role", "preset")
+        elif action.key == "record":
+            button.setProperty("role", "recording")
+
+
+def _call(run: object, *_: object) -> None:
+    if callable(run):
+        run()

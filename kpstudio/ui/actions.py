@@ -1,0 +1,572 @@
+"""Everything the window can do, as one table of values.
+
+Menus, tool bar, command palette, shortcut list and tests all read `ACTIONS` and `CHOICES`. An
+action is offered only while `enabled` says that it would do something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from kpstudio.session.edits import Restore, SetPresence, SwapParticles
+from kpstudio.session.session import Session
+from kpstudio.session.view import ROLES, LayerName, Role
+
+if TYPE_CHECKING:
+    from kpcore.capabilities import Capabilities
+    from kpstudio.ui.main_window import MainWindow
+
+Place = Literal["", "left", "right"]
+PresetName = Literal["edit", "monitor", "present"]
+
+MENUS = ("File", "Edit", "View", "Particles", "Frames", "Model", "Run", "Record", "Help")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides which actions are offered.
+
+    Attributes:
+        session: What is open and selected.
+        copied: Size of the copied appearance feature; 0 when none was copied.
+        recording: Whether a recording is under way.
+        has_run: Whether a run is open.
+        monitoring: Whether the centre shows the run.
+        noticed: Whether a notice is shown.
+    """
+
+    session: Session
+    copied: int = 0
+    recording: bool = False
+    has_run: bool = False
+    monitoring: bool = False
+    noticed: bool = False
+
+    @property
+    def can(self) -> Capabilities | None:
+        """What the open model can do."""
+        model = self.session.document.model
+        return model.capabilities if model else None
+
+    @property
+    def selected(self) -> int:
+        """How many particles are selected."""
+        return len(self.session.view.selection) if self.session.latents is not None else 0
+
+
+Predicate = Callable[[Situation], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do.
+
+    Attributes:
+        key: Stable name.
+        text: In menus, with & before its mnemonic.
+        tip: One sentence without full stop.
+        menu: Its menu, and submenu after a slash.
+        run: Does it.
+        shortcuts: Keys; the first is shown in menus.
+        icon: File of resources/icons, without ending.
+        enabled: Whether it would do anything now.
+        checked: For what is on or off: which it is now.
+        label: Text that changes, e.g. with what would be undone.
+        on_canvas: The keys act only while a canvas has the focus, so that typing never edits.
+        bar: Where it stands in the tool bar.
+        apart: A line before it, in menu and tool bar.
+    """
+
+    key: str
+    text: str
+    tip: str
+    menu: str
+    run: Callable[[MainWindow], object]
+    shortcuts: tuple[str, ...] = ()
+    icon: str = ""
+    enabled: Predicate = lambda now: True
+    checked: Callable[[MainWindow], bool] | None = None
+    label: Callable[[Session], str] | None = None
+    on_canvas: bool = False
+    bar: Place = ""
+    apart: bool = False
+
+    @property
+    def plain(self) -> str:
+        """The text without its mnemonic."""
+        return self.text.replace("&", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several entries that depend on the situation.
+
+    Attributes:
+        text: What it is called.
+        run: Chooses it.
+        checked: Whether it is in force.
+        tip: More about it.
+    """
+
+    text: str
+    run: Callable[[], object]
+    checked: bool | None = None
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A submenu whose entries depend on the situation; the palette offers each entry.
+
+    Attributes:
+        key: Stable name.
+        text: Of the submenu.
+        tip: One sentence.
+        menu: Where it hangs.
+        of: The entries now.
+        icon: File of resources/icons, without ending.
+        apart: A line before it.
+    """
+
+    key: str
+    text: str
+    tip: str
+    menu: str
+    of: Callable[[MainWindow], list[Choice]]
+    icon: str = ""
+    apart: bool = False
+
+
+# -- when ----------------------------------------------------------------------------------------
+def has_model(now: Situation) -> bool:
+    """A checkpoint is open."""
+    return now.can is not None
+
+
+def has_something(now: Situation) -> bool:
+    """A checkpoint or media is open."""
+    document = now.session.document
+    return document.model is not None or document.media is not None
+
+
+def has_picture(now: Situation) -> bool:
+    """There is something on the canvases."""
+    return any(now.session.picture(role) is not None for role in ROLES)
+
+
+def has_edited(now: Situation) -> bool:
+    """The model made a picture."""
+    return now.session.picture("edited") is not None
+
+
+def has_particles(now: Situation) -> bool:
+    """The shown frame is encoded."""
+    return now.can is not None and now.session.latents is not None
+
+
+def has_both(now: Situation) -> bool:
+    """A checkpoint and media are open."""
+    document = now.session.document
+    return document.model is not None and document.media is not None
+
+
+def has_selection(now: Situation) -> bool:
+    """At least one particle is selected."""
+    return has_particles(now) and now.selected > 0
+
+
+def has_pair(now: Situation) -> bool:
+    """Two particles are selected, and they can be moved."""
+    return has_particles(now) and now.selected == 2 and now.can is not None and now.can.movable
+
+
+def has_presence(now: Situation) -> bool:
+    """Particles are selected that can be turned off."""
+    return has_selection(now) and now.can is not None and now.can.presence != "none"
+
+
+def has_edits(now: Situation) -> bool:
+    """The shown frame differs from how it was encoded."""
+    return has_particles(now) and now.session.view.frame in now.session.document.edited
+
+
+def can_copy(now: Situation) -> bool:
+    """One particle with an appearance is selected."""
+    return has_particles(now) and now.selected == 1 and now.can is not None and now.can.features > 0
+
+
+def can_paste(now: Situation) -> bool:
+    """The copied appearance fits the selected particles."""
+    return has_selection(now) and now.can is not None and 0 < now.copied == now.can.features
+
+
+def has_frames(now: Situation) -> bool:
+    """There is more than one frame."""
+    media = now.session.document.media
+    return media is not None and media.count > 1
+
+
+def frames_ahead(now: Situation) -> bool:
+    """There are frames after the shown one."""
+    media = now.session.document.media
+    return media is not None and now.session.view.frame < media.count - 1
+
+
+def frames_behind(now: Situation) -> bool:
+    """There are frames before the shown one."""
+    return has_frames(now) and now.session.view.frame > 0
+
+
+def can_record(now: Situation) -> bool:
+    """There is something to record, or a recording to end."""
+    return now.recording or has_picture(now)
+
+
+def layer_is_offered(name: LayerName, can: Capabilities | None) -> bool:
+    """Return whether the model gives what a layer draws."""
+    if can is None:
+        return name in ("picture", "input")
+    return {
+        "ellipses": can.uncertainty,
+        "masks": can.layers,
+        "glimpses": can.layers and can.glimpse_px > 0,
+        "heatmaps": can.heatmaps,
+    }.get(name, True)
+
+
+# -- what ----------------------------------------------------------------------------------------
+def _rows(window: MainWindow) -> tuple[int, ...]:
+    return tuple(sorted(window.session.view.selection))
+
+
+def _select(window: MainWindow, *, invert: bool) -> None:
+    session = window.session
+    rows = session.document.kept(session.view.frame)
+    chosen = rows - session.view.selection if invert else rows
+    session.update_view(selection=frozenset(chosen))
+
+
+def _set_presence(window: MainWindow, value: float) -> None:
+    rows, session = _rows(window), window.session
+    session.commit(SetPresence(session.view.frame, rows, (value,) * len(rows)))
+
+
+def _swap(window: MainWindow) -> None:
+    first, second = _rows(window)
+    window.session.commit(SwapParticles(window.session.view.frame, first, second))
+
+
+def _reset(window: MainWindow, *, everything: bool) -> None:
+    rows = () if everything else _rows(window)
+    window.session.commit(Restore(window.session.view.frame, rows))
+
+
+def _step(window: MainWindow, frames: int) -> None:
+    session, media = window.session, window.session.document.media
+    if media is not None:
+        frame = min(media.count - 1, max(0, session.view.frame + frames))
+        session.update_view(frame=frame)
+
+
+def _toggle_layer(window: MainWindow, name: LayerName) -> None:
+    view = window.session.view
+    layers = view.with_layer(name, visible=not view.layer(name).visible).layers
+    window.session.update_view(layers=layers)
+
+
+def _layer_is_visible(window: MainWindow, name: LayerName) -> bool:
+    return window.session.view.layer(name).visible
+
+
+def _show_large(window: MainWindow, role: Role) -> None:
+    window.session.update_view(main=role, grid=False)
+
+
+def _undo_label(session: Session) -> str:
+    history = session.history
+    if session.in_gesture or not history.cursor:
+        return "&Undo"
+    return f"&Undo {_lowered(history.entries[history.cursor - 1].label)}"
+
+
+def _redo_label(session: Session) -> str:
+    history = session.history
+    ahead = history.entries[history.cursor :]
+    return f"&Redo {_lowered(ahead[0].label)}" if ahead else "&Redo"
+
+
+def _lowered(label: str) -> str:
+    return label[:1].lower() + label[1:]
+
+
+def _can_undo(now: Situation) -> bool:
+    return now.session.in_gesture or now.session.history.cursor > 0
+
+
+def _can_redo(now: Situation) -> bool:
+    return now.session.history.cursor < len(now.session.history.entries)
+
+
+LAYER_TITLES: dict[LayerName, str] = {
+    "labels": "Numbers",
+    "ellipses": "Ellipses 1σ 2σ",  # noqa: RUF001 (the letter for a standard deviation)
+    "particles": "Particles",
+    "glimpses": "Glimpses",
+    "heatmaps": "Heatmaps",
+    "masks": "Masks",
+    "reconstruction": "Reconstruction",
+    "input": "Input",
+    "picture": "Picture",
+}
+ROLE_TITLES: dict[Role, str] = {
+    "input": "Input",
+    "reconstruction": "Reconstruction",
+    "edited": "Edited",
+    "difference": "Difference",
+}
+
+
+def _layer_action(name: LayerName, shortcuts: tuple[str, ...] = ()) -> Action:
+    return Action(
+        f"layer-{name}",
+        f"Show {LAYER_TITLES[name][0].lower()}{LAYER_TITLES[name][1:]}",
+        f"Show or hide the layer '{LAYER_TITLES[name]}' of every canvas",
+        "View/Layers",
+        partial(_toggle_layer, name=name),
+        shortcuts,
+        enabled=lambda now: layer_is_offered(name, now.can),
+        checked=partial(_layer_is_visible, name=name),
+        on_canvas=True,
+    )
+
+
+def _roles(window: MainWindow) -> list[Choice]:
+    view = window.session.view
+    return [
+        Choice(title, partial(_show_large, window, role), role == view.main and not view.grid)
+        for role, title in ROLE_TITLES.items()
+    ]
+
+
+_FILE = (
+    Action("open", "&Open…", "Open a checkpoint, picture, video or session", "File",
+           lambda w: w.files.choose_file(), ("Ctrl+O",), "open"),
+    Action("open-folder", "Open &folder or run…", "Open a folder of pictures or a training run",
+           "File", lambda w: w.files.choose_folder(), ("Ctrl+Shift+O",), "folder"),
+    Choices("recent", "Open &recent", "Open what was open lately", "File",
+            lambda w: w.files.recent_choices(), "history"),
+    Action("save", "&Save", "Save what is open and every edit as a session", "File",
+           lambda w: w.files.save(), ("Ctrl+S",), "save", has_both, apart=True),
+    Action("save-as", "Save &as…", "Save the session under another name", "File",
+           lambda w: w.files.save_as(), ("Ctrl+Shift+S",), enabled=has_both),
+    Action("export-picture", "&Picture as the model sees it (PNG)…",
+           "Write the edited picture at the model's size", "File/Export",
+           lambda w: w.files.export_picture(source=False), (), "image", has_edited, apart=True),
+    Action("export-source", "Picture in the &source frame (PNG)…",
+           "Write the edited picture with crop and resize undone", "File/Export",
+           lambda w: w.files.export_picture(source=True), ("Ctrl+E",), "image", has_edited),
+    Action("export-csv", "Particles as &table (CSV)…",
+           "Write the particles of every encoded frame, one line each", "File/Export",
+           lambda w: w.files.export_particles("csv"), ("Ctrl+Shift+E",), "table", has_particles),
+    Action("export-npz", "Particles as &arrays (NPZ)…",
+           "Write the particles of every encoded frame for NumPy", "File/Export",
+           lambda w: w.files.export_particles("npz"), (), "table", has_particles),
+    Action("screenshot", "Save s&creenshot…", "Write a picture of the whole window", "File",
+           lambda w: w.files.save_screenshot(), ("Alt+S",), "camera"),
+    Action("copy-screenshot", "Copy screenshot", "Put a picture of the whole window on the "
+           "clipboard", "File", lambda w: w.copy_screenshot(), ("Alt+C",), "camera"),
+    Action("close", "&Close", "Close model and media and go back to the welcome page", "File",
+           lambda w: w.files.close(), ("Ctrl+W",), "close", has_something, apart=True),
+    Action("quit", "&Quit", "Leave the studio", "File", lambda w: w.close(), ("Ctrl+Q",)),
+)  # fmt: skip
+
+_EDIT = (
+    Action("undo", "&Undo", "Take back the last edit", "Edit", lambda w: w.session.undo(),
+           ("Ctrl+Z",), "undo", _can_undo, label=_undo_label, bar="left"),
+    Action("redo", "&Redo", "Repeat the edit that was taken back", "Edit",
+           lambda w: w.session.redo(), ("Ctrl+Shift+Z", "Ctrl+Y"), "redo", _can_redo,
+           label=_redo_label, bar="left"),
+    Action("copy", "&Copy appearance", "Copy how the selected particle looks", "Edit",
+           lambda w: w.copy_appearance(), ("Ctrl+C",), enabled=can_copy, apart=True),
+    Action("paste", "&Paste appearance", "Make the selected particles look like the copied one",
+           "Edit", lambda w: w.paste_appearance(), ("Ctrl+V",), enabled=can_paste),
+    Action("select-all", "Select &all", "Select every particle that is kept", "Edit",
+           lambda w: _select(w, invert=False), ("Ctrl+A",), "select-area", has_particles,
+           apart=True),
+    Action("select-none", "Select &none", "Select no particle", "Edit",
+           lambda w: w.session.update_view(selection=frozenset()), ("Ctrl+Shift+A",),
+           enabled=has_selection),
+    Action("invert", "&Invert selection", "Select the particles that are not selected", "Edit",
+           lambda w: _select(w, invert=True), ("Ctrl+I",), enabled=has_particles),
+    Action("preferences", "Pre&ferences…", "Choose theme, device and where recordings go", "Edit",
+           lambda w: w.show_preferences(), ("Ctrl+,",), "settings", apart=True),
+)  # fmt: skip
+
+_VIEW = (
+    _layer_action("particles"),
+    _layer_action("labels"),
+    _layer_action("ellipses", ("U",)),
+    _layer_action("glimpses"),
+    _layer_action("heatmaps"),
+    _layer_action("masks"),
+    _layer_action("reconstruction"),
+    _layer_action("input"),
+    _layer_action("picture"),
+    Action("fit", "&Fit the picture", "Show the whole picture", "View",
+           lambda w: w.compare.main.fit(), ("Ctrl+0",), "fit-view", has_picture, apart=True,
+           bar="left"),
+    Action("actual-size", "&100 %", "Show one pixel of the picture on one point of the screen",
+           "View", lambda w: w.compare.main.actual_size(), ("Ctrl+1",), enabled=has_picture),
+    Action("frame-selection", "Zoom to &selection", "Show the selected particles large", "View",
+           lambda w: w.compare.main.frame_selection(), ("F",), "select-area", has_selection,
+           on_canvas=True),
+    Action("zoom-in", "Zoom &in", "Show the picture larger", "View",
+           lambda w: w.compare.main.zoom(1.25), ("Ctrl++", "Ctrl+="), "zoom-in", has_picture),
+    Action("zoom-out", "Zoom &out", "Show the picture smaller", "View",
+           lambda w: w.compare.main.zoom(0.8), ("Ctrl+-",), "zoom-out", has_picture),
+    Action("smooth", "S&mooth pixels", "Interpolate between enlarged pixels", "View",
+           lambda w: w.toggle_smooth(), ("Ctrl+Shift+M",), checked=lambda w: w.is_smooth),
+    Choices("large", "&Large canvas", "Choose which picture is large", "View", _roles, "image",
+            apart=True),
+    Action("grid", "&Grid of equals", "Show the four canvases at one size", "View",
+           lambda w: w.session.update_view(grid=not w.session.view.grid), ("G",), "compare",
+           checked=lambda w: w.session.view.grid, on_canvas=True, bar="left"),
+    Choices("theme", "&Theme", "Choose light or dark", "View", lambda w: w.theme_choices(), "moon",
+            apart=True),
+    Action("next-theme", "Switch light and dark", "Use the other theme", "View",
+           lambda w: w.switch_theme(), ("Ctrl+Shift+T",), "sun"),
+    Choices("panels", "&Panels", "Show or hide a panel", "View", lambda w: w.panel_choices(),
+            "layers"),
+    Action("preset-edit", "Edit", "Arrange the window for editing", "View/Arrangement",
+           lambda w: w.set_preset("edit"), ("F5",), checked=lambda w: w.preset == "edit",
+           bar="right"),
+    Action("preset-monitor", "Monitor", "Arrange the window for watching a run",
+           "View/Arrangement", lambda w: w.set_preset("monitor"), ("F6",),
+           checked=lambda w: w.preset == "monitor", bar="right"),
+    Action("preset-present", "Present", "Show the pictures alone", "View/Arrangement",
+           lambda w: w.set_preset("present"), ("F7",), checked=lambda w: w.preset == "present",
+           bar="right"),
+    Action("reset-layout", "&Reset layout", "Put every panel back to its place",
+           "View/Arrangement", lambda w: w.reset_layout(), apart=True),
+    Action("full-screen", "F&ull screen", "Use the whole screen", "View",
+           lambda w: w.toggle_full_screen(), ("F11",), checked=lambda w: w.isFullScreen()),
+)  # fmt: skip
+
+_PARTICLES = (
+    Action("turn-off", "&Turn off", "Set the presence of the selected particles to 0",
+           "Particles", lambda w: _set_presence(w, 0.0), ("Delete", "Backspace"), "eye-off",
+           has_presence, on_canvas=True, bar="left", apart=True),
+    Action("turn-on", "Turn &on", "Set the presence of the selected particles to 1", "Particles",
+           lambda w: _set_presence(w, 1.0), ("Shift+Delete",), "eye", has_presence,
+           on_canvas=True),
+    Action("presence", "Change &presence by pointer",
+           "Move the pointer or turn the wheel to fade the selection; a click ends it",
+           "Particles", lambda w: w.begin_presence(), ("T",), enabled=has_presence,
+           on_canvas=True),
+    Action("swap", "&Swap two", "Exchange the places of the two selected particles", "Particles",
+           _swap, ("X",), "compare", has_pair, on_canvas=True, bar="left"),
+    Action("keep-top", "&Keep the surest…", "Go to the slider that decodes only the surest ones",
+           "Particles", lambda w: w.focus_keep_top(), ("K",), "particles", has_particles,
+           on_canvas=True),
+    Action("reset", "&Reset selection", "Put the selected particles back as they were encoded",
+           "Particles", lambda w: _reset(w, everything=False), ("R",), "reset",
+           lambda now: has_selection(now) and has_edits(now), on_canvas=True, apart=True),
+    Action("reset-all", "Reset &all", "Put every particle back as it was encoded", "Particles",
+           lambda w: _reset(w, everything=True), ("Shift+R",), "reset", has_edits, on_canvas=True,
+           bar="left"),
+    Action("next-particle", "&Next particle", "Select the next particle by number", "Particles",
+           lambda w: w.compare.main.select_neighbour(1), ("N",), "select", has_particles,
+           on_canvas=True, apart=True),
+    Action("previous-particle", "&Previous particle", "Select the particle before by number",
+           "Particles", lambda w: w.compare.main.select_neighbour(-1), ("Shift+N",), "",
+           has_particles, on_canvas=True),
+)  # fmt: skip
+
+_FRAMES = (
+    Action("next-frame", "&Next frame", "Show the frame after this one", "Frames",
+           lambda w: _step(w, 1), (".", "Right"), "step", frames_ahead, on_canvas=True),
+    Action("previous-frame", "&Previous frame", "Show the frame before this one", "Frames",
+           lambda w: _step(w, -1), (",", "Left"), "step-back", frames_behind, on_canvas=True),
+    Action("ten-ahead", "&Ten frames ahead", "Go ten frames on", "Frames", lambda w: _step(w, 10),
+           ("Ctrl+Right",), enabled=frames_ahead, on_canvas=True),
+    Action("ten-back", "Ten frames &back", "Go ten frames back", "Frames",
+           lambda w: _step(w, -10), ("Ctrl+Left",), enabled=frames_behind, on_canvas=True),
+    Action("first-frame", "&First frame", "Show the first frame", "Frames",
+           lambda w: _step(w, -(10**9)), ("Home",), enabled=frames_behind, on_canvas=True),
+    Action("last-frame", "&Last frame", "Show the last frame", "Frames",
+           lambda w: _step(w, 10**9), ("End",), enabled=frames_ahead, on_canvas=True),
+    Action("go-to-frame", "&Go to frame…", "Type the number of a frame", "Frames",
+           lambda w: w.focus_frame_number(), ("Ctrl+G",), enabled=has_frames, apart=True),
+)  # fmt: skip
+
+_MODEL = (
+    Action("open-model", "&Open checkpoint…", "Open a trained model", "Model",
+           lambda w: w.files.choose_checkpoint(), ("Ctrl+M",), "open"),
+    Choices("device", "&Device", "Choose where the model runs", "Model",
+            lambda w: w.device_choices(), "settings"),
+    Action("model-info", "Model &information", "What the open checkpoint says of itself", "Model",
+           lambda w: w.show_model_info(), ("Ctrl+Alt+I",), "question", has_model, apart=True),
+)  # fmt: skip
+
+_RUN = (
+    Action("open-run", "&Open run…", "Watch a training run, also one that is still going", "Run",
+           lambda w: w.files.choose_run(), ("Ctrl+R",), "chart"),
+    Action("close-run", "&Close run", "Stop watching the run", "Run", lambda w: w.close_run(),
+           (), "close", lambda now: now.has_run),
+)  # fmt: skip
+
+_RECORD = (
+    Action("record", "&Record", "Record the large canvas to a video, or end the recording",
+           "Record", lambda w: w.recording.toggle(), ("F9",), "record", can_record,
+           checked=lambda w: w.recording.is_on, bar="right", apart=True),
+    Action("recordings", "Show the &folder of recordings", "Open where recordings are written",
+           "Record", lambda w: w.recording.show_folder(), (), "folder"),
+)  # fmt: skip
+
+_HELP = (
+    Action("palette", "&Command palette…", "Find any action by name", "Help",
+           lambda w: w.show_palette(), ("Ctrl+Shift+P", "Ctrl+K"), "select"),
+    Action("shortcuts", "&Keys and mouse", "Every key and what the mouse does", "Help",
+           lambda w: w.show_shortcuts(), ("F1",), "question"),
+    Action("dismiss", "&Dismiss the notice", "Put the notice under the tool bar away", "Help",
+           lambda w: w.notices.dismiss(), ("Esc",), "close", lambda now: now.noticed),
+    Action("welcome", "&Welcome page", "Demo, samples and what was open lately", "Help",
+           lambda w: w.show_welcome(), (), "app", apart=True),
+    Action("demo", "Open the &demo", "Open the shipped model on a shipped picture", "Help",
+           lambda w: w.files.open_demo(), (), "play"),
+    Choices("samples", "&Samples", "Open a shipped picture or clip", "Help",
+            lambda w: w.files.sample_choices(), "image"),
+    Action("diagnostics", "D&iagnostics", "Versions, devices and folders, to be copied", "Help",
+           lambda w: w.show_diagnostics(), (), "warning", apart=True),
+    Action("about", "&About Keypoint Studio", "Version and licence", "Help",
+           lambda w: w.show_about(), (), "app"),
+)  # fmt: skip
+
+ENTRIES: tuple[Action | Choices, ...] = (
+    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *_FRAMES, *_MODEL, *_RUN, *_RECORD, *_HELP,
+)  # fmt: skip
+"""In the order of the menus."""
+
+ACTIONS: tuple[Action, ...] = tuple(entry for entry in ENTRIES if isinstance(entry, Action))
+CHOICES: tuple[Choices, ...] = tuple(entry for entry in ENTRIES if isinstance(entry, Choices))
+
+POINTER: tuple[tuple[str, str], ...] = (
+    ("Click", "Select a particle"),
+    ("Shift+click", "Add a particle to the selection, or take it away"),
+    ("Drag a particle", "Move it, and the others that are selected"),
+    ("Alt+drag", "Move one particle alone"),
+    ("Drag beside particles", "Select by a rubber band"),
+    ("Esc", "Cancel the drag; then select nothing"),
+    ("Wheel", "Zoom about the pointer"),
+    ("Ctrl+drag, middle drag, Space+drag", "Pan"),
+    ("Double click on a small canvas", "Make it the large one"),
+    ("Arrow keys", "Nudge the selection by one pixel, with Shift by ten"),
+    ("Tab, Shift+Tab", "Go through the particles, then on to the next control"),
+    ("H (hold)", "Hide everything over the picture"),
+    ("\\ (hold)", "Show the original"),
+    ("Drop on the window", "Open checkpoints, pictures, videos, folders, runs and sessions"),
+)
+"""What the mouse and held keys do on a canvas, for the shortcut list."""

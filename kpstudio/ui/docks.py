@@ -1,0 +1,177 @@
+"""The panels as docks: where they stand, when they show, and how the user left them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QObject, Qt
+from PySide6.QtWidgets import QDockWidget
+
+from kpstudio.ui.actions import Choice, PresetName
+from kpstudio.ui.panels.frames import FramesPanel
+from kpstudio.ui.panels.history import HistoryPanel
+from kpstudio.ui.panels.layers import LayersPanel
+from kpstudio.ui.panels.media import MediaPanel
+from kpstudio.ui.panels.models import ModelsPanel
+from kpstudio.ui.panels.panel import DockTitle, Panel, make_dock
+from kpstudio.ui.panels.particle import ParticlePanel
+from kpstudio.ui.panels.particles import ParticlesPanel
+
+if TYPE_CHECKING:
+    from kpstudio.services.thumbnails import Thumbnails
+    from kpstudio.ui.main_window import MainWindow
+    from kpstudio.ui.theme import Tokens
+
+VERSION = 1
+LEFT_PX, RIGHT_PX = 232, 304
+SHOWN: dict[PresetName, tuple[str, ...]] = {
+    "edit": ("models", "media", "history", "particles", "particle", "layers", "frames"),
+    "monitor": ("particles", "particle"),
+    "present": (),
+}
+"""Which panels each arrangement shows."""
+
+
+class Docks(QObject):
+    """Owns the docks of a window."""
+
+    def __init__(self, window: MainWindow, thumbnails: Thumbnails) -> None:
+        super().__init__(window)
+        self._window = window
+        session, tokens = window.session, window.theme.tokens
+        self.models = ModelsPanel(session, tokens)
+        self.media = MediaPanel(session, tokens, thumbnails)
+        self.history = HistoryPanel(session, tokens)
+        self.particles = ParticlesPanel(session, tokens)
+        self.particle = ParticlePanel(session, tokens)
+        self.layers = LayersPanel(session, tokens)
+        self.frames = FramesPanel(session, tokens, thumbnails)
+        self._docks: dict[str, QDockWidget] = {}
+        self._closed: set[str] = set()
+        self._sized = False
+        area = Qt.DockWidgetArea
+        for panel, where in (
+            (self.models, area.LeftDockWidgetArea),
+            (self.media, area.LeftDockWidgetArea),
+            (self.history, area.LeftDockWidgetArea),
+            (self.particles, area.RightDockWidgetArea),
+            (self.particle, area.RightDockWidgetArea),
+            (self.layers, area.RightDockWidgetArea),
+            (self.frames, area.BottomDockWidgetArea),
+        ):
+            dock = make_dock(panel, window)
+            dock.toggleViewAction().triggered.connect(self._on_toggled)
+            window.addDockWidget(where, dock)
+            dock.hide()
+            self._docks[panel.key] = dock
+        self._first = window.saveState(VERSION)
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        """Every panel."""
+        return (
+            self.models, self.media, self.history, self.particles, self.particle, self.layers,
+            self.frames,
+        )  # fmt: skip
+
+    def dock(self, key: str) -> QDockWidget:
+        """Return the dock of a panel."""
+        return self._docks[key]
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Draw in the colours of another theme."""
+        for panel in self.panels:
+            panel.set_tokens(tokens)
+            title = self._docks[panel.key].titleBarWidget()
+            if isinstance(title, DockTitle):
+                title.set_tokens(tokens)
+
+    # -- showing ---------------------------------------------------------------------------------
+    def show(self, preset: PresetName, *, anything: bool) -> None:
+        """Show the docks that an arrangement has, that the model needs, and nobody closed.
+
+        Args:
+            preset: The arrangement.
+            anything: Whether anything is open at all.
+        """
+        model = self._window.session.document.model
+        can = model.capabilities if model else None
+        for panel in self.panels:
+            wanted = (
+                anything
+                and panel.key in SHOWN[preset]
+                and panel.key not in self._closed
+                and panel.is_needed(can)
+            )
+            dock = self._docks[panel.key]
+            if dock.isHidden() == wanted:
+                dock.setVisible(wanted)
+        if not self._sized and not self._docks["particles"].isHidden():
+            self._sized = True
+            self.fit()
+
+    def fit(self) -> None:
+        """Give the docks their usual sizes."""
+        docks, window = self._docks, self._window
+        sides = Qt.Orientation.Horizontal
+        window.resizeDocks([docks["models"], docks["particles"]], [LEFT_PX, RIGHT_PX], sides)
+        heights = {"models": 150, "media": 230, "history": 200, "particles": 300, "particle": 210}
+        heights["layers"] = 230
+        window.resizeDocks(
+            [docks[key] for key in heights], list(heights.values()), Qt.Orientation.Vertical
+        )
+        window.resizeDocks([docks["frames"]], [1], Qt.Orientation.Vertical)
+
+    def _on_toggled(self, shown: bool) -> None:
+        for key, dock in self._docks.items():
+            if dock.toggleViewAction() is self.sender():
+                (self._closed.discard if shown else self._closed.add)(key)
+
+    def reveal(self, key: str) -> None:
+        """Show a panel that may have been closed, in front."""
+        self._closed.discard(key)
+        self._docks[key].show()
+        self._docks[key].raise_()
+
+    def choices(self) -> list[Choice]:
+        """Return every panel that has something to show, for a menu."""
+        model = self._window.session.document.model
+        can = model.capabilities if model else None
+        return [
+            Choice(
+                panel.title,
+                self._docks[panel.key].toggleViewAction().trigger,
+                not self._docks[panel.key].isHidden(),
+                f"Show or hide the panel '{panel.title}'",
+            )
+            for panel in self.panels
+            if panel.is_needed(can)
+        ]
+
+    # -- keeping ---------------------------------------------------------------------------------
+    def packed(self) -> str:
+        """Return where everything stands, to be kept."""
+        state = bytes(self._window.saveState(VERSION).toBase64().data()).decode()
+        return json.dumps({"version": VERSION, "state": state, "closed": sorted(self._closed)})
+
+    def restore(self, packed: str) -> bool:
+        """Put everything back as it was kept; return whether that could be read."""
+        try:
+            plain = json.loads(packed)
+            state, closed = str(plain["state"]), {str(key) for key in plain["closed"]}
+        except (ValueError, KeyError, TypeError):
+            return False
+        if not self._window.restoreState(QByteArray.fromBase64(state.encode()), VERSION):
+            return False
+        self._closed = closed & set(self._docks)
+        self._sized = True
+        return True
+
+    def reset(self) -> None:
+        """Put every panel back to its place and show it."""
+        for dock in self._docks.values():
+            dock.setFloating(False)
+        self._window.restoreState(self._first, VERSION)
+        self._closed.clear()
+        self._sized = False

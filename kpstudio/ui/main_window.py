@@ -1,0 +1,626 @@
+"""The window: menus, tool bar, docks, the centre, and what ties them to the session."""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QPixmap,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QMainWindow,
+    QMenu,
+    QStackedWidget,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kpcore.errors import KpError
+from kpstudio.session.document import Document
+from kpstudio.session.edits import SetFeatures
+from kpstudio.session.session import Notice
+from kpstudio.ui import dialogs
+from kpstudio.ui.action_set import ActionSet
+from kpstudio.ui.actions import CHOICES, Choice, PresetName, Situation
+from kpstudio.ui.compare import CompareView
+from kpstudio.ui.docks import Docks
+from kpstudio.ui.files import Files
+from kpstudio.ui.notices import NoticeBar
+from kpstudio.ui.palette import CommandPalette
+from kpstudio.ui.recording import Recording
+from kpstudio.ui.shortcuts import ShortcutList
+from kpstudio.ui.status import StatusBar, device_name
+from kpstudio.ui.studio import Studio
+from kpstudio.ui.theme import GRID, Theme, app_icon
+from kpstudio.ui.theme import Choice as ThemeChoice
+from kpstudio.ui.welcome import WelcomePage
+
+if TYPE_CHECKING:
+    from kpstudio.services.runs import RunFollower
+    from kpstudio.ui.monitor.view import MonitorView
+
+SIZE = QSize(1360, 860)
+
+
+class MainWindow(QMainWindow):
+    """One window over one session."""
+
+    closed = Signal()
+    """Everything is saved or discarded, and the threads may stop."""
+
+    def __init__(self, studio: Studio, theme: Theme) -> None:
+        """Build the window without reading anything from the disk but icons.
+
+        Args:
+            studio: Session and services.
+            theme: Of the application.
+        """
+        super().__init__()
+        self.studio, self.theme = studio, theme
+        self.session, self.engine = studio.session, studio.engine
+        self.settings = studio.settings
+        self.preset: PresetName = "edit"
+        self.is_smooth = True
+        self.copied: tuple[float, ...] = ()
+        self._monitor: MonitorView | None = None
+        self._runs: RunFollower | None = None
+        self._on_welcome = False
+        self._opened: tuple[object, object] = (None, None)
+        self._was_maximised = False
+        self._refreshed_in_gesture = False
+        self.setObjectName("window")
+        self.setWindowIcon(app_icon())
+        self.setAcceptDrops(True)
+        self.setAnimated(False)
+        self.setDockNestingEnabled(True)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.resize(SIZE)
+        self.compare = CompareView(self.session)
+        self.notices = NoticeBar(self.session, theme.tokens)
+        self.welcome = WelcomePage(theme.tokens, studio.thumbnails)
+        self._make_centre()
+        self.docks = Docks(self, studio.thumbnails)
+        self.status = StatusBar(self.session, self.engine, self)
+        self.setStatusBar(self.status)
+        self.files = Files(self)
+        self.recording = Recording(self)
+        self.actions_made = ActionSet(self)
+        self._make_bars()
+        self._actions_timer = QTimer(self, singleShot=True, interval=0)
+        self._actions_timer.timeout.connect(self._refresh_actions)
+        self._connect()
+        self._on_theme()
+        self._restore()
+        self._on_document(self.session.document)
+        self.update_title()
+        self._refresh_actions()
+
+    # -- making ----------------------------------------------------------------------------------
+    def _make_centre(self) -> None:
+        self.stack = QStackedWidget(self)
+        self.stack.addWidget(self.welcome)
+        self.stack.addWidget(self.compare)
+        self._padding = QWidget(self)
+        self._padding.setObjectName("centre")
+        self._padding.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        inner = QVBoxLayout(self._padding)
+        inner.setContentsMargins(GRID, GRID, GRID, GRID)
+        inner.addWidget(self.stack)
+        centre = QWidget(self)
+        centre.setObjectName("centre")
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.notices)
+        column.addWidget(self._padding, 1)
+        self.setCentralWidget(centre)
+        self._drop_hint = QFrame(self)
+        self._drop_hint.setObjectName("drop-hint")
+        self._drop_hint.setAccessibleName("Drop here to open")
+        self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._drop_hint.hide()
+
+    def _make_bars(self) -> None:
+        self.actions_made.bind_canvas(self.compare)
+        self.docks.particles.table.addAction(self.actions_made["turn-off"])
+        self.actions_made.fill_menu_bar(self.menuBar())
+        self.menuBar().setAccessibleName("Menus")
+        bar = QToolBar("Tools", self)
+        bar.setObjectName("tools")
+        bar.setAccessibleName("Tools")
+        bar.setMovable(False)
+        bar.setIconSize(QSize(18, 18))
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self._device = QToolButton(bar)
+        self._device.setProperty("role", "chip")
+        self._device.setAccessibleName("Device")
+        self._device.setToolTip("Choose where the model runs")
+        self._device.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._device.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        menu = QMenu(self._device)
+        choices = next(choices for choices in CHOICES if choices.key == "device")
+        menu.aboutToShow.connect(partial(self.actions_made.fill_choices, menu, choices))
+        self._device.setMenu(menu)
+        self.actions_made.fill_tool_bar(bar, self._device)
+        self.addToolBar(bar)
+        self.tools = bar
+
+    def _connect(self) -> None:
+        session, docks, files = self.session, self.docks, self.files
+        session.document_changed.connect(self._on_document)
+        session.view_changed.connect(self._soon)
+        session.history_changed.connect(self._soon)
+        session.saved_changed.connect(self._on_saved)
+        session.picture_changed.connect(self._on_picture)
+        self.engine.timings_changed.connect(self._on_timings)
+        self.settings.changed.connect(self._on_settings)
+        self.theme.changed.connect(self._on_theme)
+        self.compare.hint_changed.connect(self.status.set_hint)
+        self.compare.pointer_moved.connect(self.status.set_pointer)
+        self.notices.details_wanted.connect(self._show_details)
+        docks.models.open_wanted.connect(self._open_path)
+        docks.models.choose_wanted.connect(files.choose_checkpoint)
+        docks.media.open_wanted.connect(self._open_path)
+        docks.media.choose_wanted.connect(files.choose_media)
+        self.welcome.demo_wanted.connect(files.open_demo)
+        self.welcome.open_wanted.connect(self._open_path)
+        self.welcome.sample_wanted.connect(lambda path: files.open_sample(Path(path)))
+        self.welcome.choose_wanted.connect(self._choose)
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.dataChanged.connect(self._soon)
+
+    def fill(self) -> None:
+        """Look for samples and shipped models; called once the window is visible."""
+        from kpstudio.services import library
+
+        samples = tuple(str(path) for path in library.samples())
+        self.welcome.set_samples(samples)
+        self._on_settings()
+
+    # -- what is open ----------------------------------------------------------------------------
+    def situation(self) -> Situation:
+        """Return what decides which actions are offered."""
+        return Situation(
+            self.session,
+            len(self.copied),
+            self.recording.is_on,
+            self._monitor is not None and self._monitor.state is not None,
+            self.preset == "monitor",
+            self.notices.notice is not None,
+        )
+
+    def _on_document(self, document: Document) -> None:
+        opened = (document.model, document.media)
+        if opened[0] is not self._opened[0] or opened[1] is not self._opened[1]:
+            if any(opened):
+                self._on_welcome = False
+            self._opened = opened
+            self._show_centre()
+            self.update_title()
+            self._remember(document)
+        self._soon()
+
+    def _remember(self, document: Document) -> None:
+        """Keep what was opened from anywhere among the recent ones."""
+        for what in (document.model, document.media):
+            if what is not None and Path(what.path).exists() and not _is_shipped(what.path):
+                self.settings.add_recent(what.path)
+
+    def _on_saved(self, saved: bool) -> None:
+        self.setWindowModified(not saved)
+        self._soon()
+
+    def _on_picture(self, role: str, picture: object) -> None:
+        if picture is None or not self.session.in_gesture:
+            self._soon()
+
+    def update_title(self) -> None:
+        """Name what is open in the title."""
+        document = self.session.document
+        names = [document.media.name] if document.media else []
+        names += [document.model.title] if document.model else []
+        if self.files.path is not None:
+            names.insert(0, self.files.path.name)
+        head = " · ".join(names)
+        self.setWindowTitle(f"{head}[*] - Keypoint Studio" if head else "Keypoint Studio[*]")
+
+    def _show_centre(self) -> None:
+        document = self.session.document
+        anything = document.model is not None or document.media is not None
+        welcome = self._on_welcome or (not anything and self.settings.settings.show_welcome)
+        if self.preset == "monitor" and self._monitor is not None:
+            self.stack.setCurrentWidget(self._monitor)
+            welcome = False
+        else:
+            self.stack.setCurrentWidget(self.welcome if welcome else self.compare)
+        self.docks.show(self.preset, anything=anything and not welcome)
+        inner = self._padding.layout()
+        margin = 0 if welcome else GRID
+        if inner is not None:
+            inner.setContentsMargins(margin, margin, margin, margin)
+        if not welcome and self.focusWidget() in (None, self.welcome, self.welcome.demo):
+            self.compare.main.setFocus()
+
+    # -- actions ---------------------------------------------------------------------------------
+    def _soon(self, *_: object) -> None:
+        if not self.session.in_gesture:
+            self._refreshed_in_gesture = False
+        if not self._actions_timer.isActive() and not self._refreshed_in_gesture:
+            self._actions_timer.start()
+
+    def _refresh_actions(self) -> None:
+        self._refreshed_in_gesture = self.session.in_gesture
+        self.actions_made.refresh(self.situation())
+        self._device.setText(device_name(self._device_shown()))
+
+    def refresh_actions(self) -> None:
+        """Offer what can be done now, at once."""
+        self._actions_timer.stop()
+        self._refresh_actions()
+
+    def copy_appearance(self) -> None:
+        """Remember how the selected particle looks."""
+        latents = self.session.latents
+        values = latents.rows("feature") if latents is not None else None
+        if values is None or len(self.session.view.selection) != 1:
+            return
+        (row,) = self.session.view.selection
+        self.copied = tuple(values[row])  # type: ignore[arg-type]
+        QGuiApplication.clipboard().setText(json.dumps({"appearance": self.copied}))
+        self.refresh_actions()
+
+    def paste_appearance(self) -> None:
+        """Make the selected particles look like the copied one."""
+        rows = tuple(sorted(self.session.view.selection))
+        edit = SetFeatures(self.session.view.frame, rows, (self.copied,) * len(rows))
+        try:
+            self.session.commit(edit)
+        except KpError as error:
+            self.session.notify(str(error), "error")
+
+    def begin_presence(self) -> None:
+        """Fade the selection by pointer or wheel."""
+        self.compare.main.setFocus()
+        self.compare.main.begin_presence()
+
+    def focus_keep_top(self) -> None:
+        """Go to the slider of the top-K filter."""
+        self._leave_presentation()
+        self.docks.reveal("particles")
+        self.docks.particles.focus_keep()
+
+    def focus_frame_number(self) -> None:
+        """Go to the number of the frame."""
+        self._leave_presentation()
+        self.docks.reveal("frames")
+        self.docks.frames.focus_number()
+
+    def _leave_presentation(self) -> None:
+        if self.preset == "present":
+            self.set_preset("edit")
+
+    def toggle_smooth(self) -> None:
+        """Interpolate between pixels, or not."""
+        self.is_smooth = not self.is_smooth
+        self.compare.set_smooth(self.is_smooth)
+
+    def switch_theme(self) -> None:
+        """Use the other theme."""
+        self._choose_theme("light" if self.theme.tokens.dark else "dark")
+
+    def theme_choices(self) -> list[Choice]:
+        """Return the themes."""
+        entries: list[tuple[str, ThemeChoice]] = [
+            ("Follow the system", "system"), ("Light", "light"), ("Dark", "dark"),
+        ]  # fmt: skip
+        return [
+            Choice(text, partial(self._choose_theme, value), self.theme.choice == value)
+            for text, value in entries
+        ]
+
+    def _choose_theme(self, choice: ThemeChoice) -> None:
+        self.theme.choose(choice)
+        self.settings.update(theme=choice)
+
+    def panel_choices(self) -> list[Choice]:
+        """Return the panels."""
+        return self.docks.choices()
+
+    def device_choices(self) -> list[Choice]:
+        """Return where the model can run."""
+        model = self.session.document.model
+        current = self.engine.device if model else self.settings.settings.device
+        devices = self.engine.devices()
+        entries = devices if model else ["auto", *devices]
+        return [
+            Choice(
+                device_name(device),
+                partial(self._choose_device, device),
+                device == current or device.partition(":")[0] == current,
+            )
+            for device in entries
+        ]
+
+    def _choose_device(self, device: str) -> None:
+        self.settings.update(device=device)
+        if self.session.document.model is not None:
+            self.engine.set_device(device)
+        self._soon()
+
+    def _device_shown(self) -> str:
+        model = self.session.document.model
+        return self.engine.device if model else self.settings.settings.device
+
+    def _on_timings(self, timings: object) -> None:
+        if self._device.text() != device_name(self._device_shown()):
+            self._soon()
+
+    # -- arrangement -----------------------------------------------------------------------------
+    def set_preset(self, preset: PresetName) -> None:
+        """Arrange the window for editing, watching a run, or showing."""
+        if preset == "monitor":
+            self._make_monitor()
+        self.preset = preset
+        self._on_welcome = False
+        self._show_centre()
+        self._soon()
+
+    def leave_monitor(self) -> None:
+        """Go back to editing when a run is watched."""
+        if self.preset == "monitor":
+            self.set_preset("edit")
+
+    def reset_layout(self) -> None:
+        """Put every panel back."""
+        self.docks.reset()
+        self.preset = "edit"
+        self._show_centre()
+        self._soon()
+
+    def packed_layout(self) -> str:
+        """Return where the docks stand, to be kept."""
+        return self.docks.packed()
+
+    def restore_layout(self, packed: str) -> None:
+        """Put the docks as a session had them; what cannot be read changes nothing."""
+        if self.docks.restore(packed):
+            self._show_centre()
+
+    def toggle_full_screen(self) -> None:
+        """Use the whole screen, or the window again."""
+        if self.isFullScreen():
+            (self.showMaximized if self._was_maximised else self.showNormal)()
+        else:
+            self._was_maximised = self.isMaximized()
+            self.showFullScreen()
+        self._soon()
+
+    def show_welcome(self) -> None:
+        """Show the welcome page; opening anything leaves it."""
+        if self.preset != "edit":
+            self.preset = "edit"
+        self._on_welcome = True
+        self._show_centre()
+        self.welcome.demo.setFocus()
+        self._soon()
+
+    def _restore(self) -> None:
+        settings = self.settings.settings
+        if settings.geometry:
+            try:
+                packed = base64.b64decode(settings.geometry, validate=True)
+            except ValueError:
+                packed = b""
+            self.restoreGeometry(QByteArray(packed))
+        if settings.layout:
+            self.docks.restore(settings.layout)
+
+    def _keep_layout(self) -> None:
+        geometry = base64.b64encode(self.saveGeometry().data()).decode()
+        self.settings.update(layout=self.packed_layout(), geometry=geometry)
+
+    # -- runs ------------------------------------------------------------------------------------
+    def _make_monitor(self) -> MonitorView:
+        if self._monitor is None:
+            from kpstudio.services.runs import RunFollower
+            from kpstudio.ui.monitor.view import MonitorView
+            from kpstudio.ui.theme import colour_pyqtgraph
+
+            colour_pyqtgraph(self.theme.tokens)
+            self._runs = RunFollower(self.studio.post)
+            self._monitor = MonitorView(
+                self.session, self.engine, self._runs, self.files.may_replace, self
+            )
+            canvas = self._monitor.live.canvas
+            canvas.set_colours(self.theme.tokens.canvas_colours)
+            canvas.hint_changed.connect(self.status.set_hint)
+            canvas.pointer_moved.connect(self.status.set_pointer)
+            self.actions_made.bind_canvas(canvas)
+            self.stack.addWidget(self._monitor)
+        return self._monitor
+
+    def open_run(self, path: Path) -> None:
+        """Watch a run."""
+        monitor = self._make_monitor()
+        self.set_preset("monitor")
+        monitor.open_run(path)
+
+    def close_run(self) -> None:
+        """Stop watching the run."""
+        monitor, self._monitor = self._monitor, None
+        runs, self._runs = self._runs, None
+        if runs is not None:
+            runs.close()
+        self.leave_monitor()
+        if monitor is not None:
+            self.stack.removeWidget(monitor)
+            monitor.deleteLater()
+
+    # -- windows ---------------------------------------------------------------------------------
+    def show_palette(self) -> None:
+        """Show the command palette."""
+        CommandPalette(self).show()
+
+    def show_shortcuts(self) -> None:
+        """Show the list of keys."""
+        ShortcutList(self).open()
+
+    def show_preferences(self) -> None:
+        """Show the preferences."""
+        dialogs.Preferences(self.settings, self.engine.devices(), self).open()
+
+    def show_model_info(self) -> None:
+        """Show what the model says of itself."""
+        model = self.session.document.model
+        if model is not None:
+            dialogs.TextDialog("Model information", dialogs.model_text(model), self).open()
+
+    def show_diagnostics(self) -> None:
+        """Show versions, devices and folders."""
+        from kpstudio.ui.diagnostics import diagnostics
+
+        dialogs.TextDialog("Diagnostics", diagnostics(self.engine.devices()), self).open()
+
+    def show_about(self) -> None:
+        """Show version and licence."""
+        dialogs.AboutDialog(self).open()
+
+    def _show_details(self, notice: Notice) -> None:
+        dialogs.TextDialog("Details", f"{notice.text}\n\n{notice.details}", self).open()
+
+    def ask_unsaved(self) -> dialogs.Answer:
+        """Ask what to do with unsaved edits."""
+        return dialogs.ask_unsaved(self, self.session.history.cursor)
+
+    def screenshot(self) -> QPixmap:
+        """Return the whole window as a picture."""
+        return self.grab()
+
+    def copy_screenshot(self) -> None:
+        """Put a picture of the window on the clipboard."""
+        QGuiApplication.clipboard().setPixmap(self.screenshot())
+        self.session.notify("The screenshot is on the clipboard")
+
+    # -- opening ---------------------------------------------------------------------------------
+    def _open_path(self, path: str) -> None:
+        if _is_shipped(path) and Path(path).parent.name == "samples":
+            self.files.open_sample(Path(path))
+        else:
+            self.files.open_any([path])
+
+    def _choose(self, what: str) -> None:
+        choose = {
+            "file": self.files.choose_file,
+            "folder": self.files.choose_folder,
+            "run": self.files.choose_run,
+        }
+        choose[what]()
+
+    def _on_settings(self, *_: object) -> None:
+        from kpstudio.services import library
+
+        settings = self.settings.settings
+        if settings.theme != self.theme.choice:
+            self.theme.choose(settings.theme)
+        self.welcome.set_recent(settings.recent)
+        shipped = tuple(str(path) for path in library.checkpoints())
+        known = [path for path in settings.recent if library.kind_of(path) == "checkpoint"]
+        self.docks.models.set_paths(tuple(dict.fromkeys((*known, *shipped))))
+        media = [
+            path
+            for path in settings.recent
+            if library.kind_of(path) == "media" and Path(path).exists()
+        ]
+        samples = [str(path) for path in library.samples()]
+        self.docks.media.set_paths(tuple(dict.fromkeys((*media, *samples))))
+
+    def _on_theme(self) -> None:
+        tokens = self.theme.tokens
+        self.compare.set_colours(tokens.canvas_colours)
+        self.notices.set_tokens(tokens)
+        self.welcome.set_tokens(tokens)
+        self.docks.set_tokens(tokens)
+        self.actions_made.set_tokens(tokens)
+        if self._monitor is not None:
+            self._monitor.live.canvas.set_colours(tokens.canvas_colours)
+
+    # -- what Qt tells ---------------------------------------------------------------------------
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+            self._drop_hint.setGeometry(self.rect().adjusted(4, 4, -4, -4))
+            self._drop_hint.show()
+            self._drop_hint.raise_()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Take the hint away."""
+        self._drop_hint.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what is dropped."""
+        self._drop_hint.hide()
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            QTimer.singleShot(0, self, partial(self.files.open_any, paths))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the drop hint around everything."""
+        super().resizeEvent(event)
+        self._drop_hint.setGeometry(self.rect().adjusted(4, 4, -4, -4))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the window manager into and out of full screen."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.WindowStateChange and hasattr(self, "actions_made"):
+            self._soon()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Give the keyboard to what is in the centre."""
+        super().showEvent(event)
+        if self.focusWidget() is None:
+            self.stack.currentWidget().setFocus()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask about unsaved edits, end the recording, keep the layout, stop the threads."""
+        self.session.cancel()
+        if not self.files.may_replace():
+            event.ignore()
+            return
+        self.recording.stop()
+        self._keep_layout()
+        if self._runs is not None:
+            self._runs.close()
+        self.closed.emit()
+        event.accept()
+        app = QApplication.instance()
+        if app is not None:
+            QTimer.singleShot(0, app.quit)
+
+
+def _is_shipped(path: str) -> bool:
+    from kpstudio.resource_files import resource_path
+
+    try:
+        return Path(path).is_relative_to(resource_path("samples").parent)
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,1 @@
+"""The panels around the canvases; each is hidden when the open model lacks what it shows."""
