@@ -1,6 +1,6 @@
 """Measure a drag in a real window: from each mouse event to the end of the paint that shows it.
 
-The studio's canvases and engine run in a window on the X display of the environment, or on a
+The studio's own window, with all its panels, runs on the X display of the environment, or on a
 virtual one (Xvfb) that is started when there is none. The model is untrained (speed does not depend
 on the weights); its particles are spread over the picture first. A thread posts mouse events at an
 even rate, as a mouse does, whether or not the window keeps up.
@@ -40,9 +40,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent, QObject
 
-    from kpstudio.services.engine import Engine
     from kpstudio.session.session import Session
     from kpstudio.ui.canvas.image_view import Canvas
+    from kpstudio.ui.studio import Studio
 
 ROOT = Path(__file__).resolve().parents[1]
 TICK_MS = 16
@@ -212,18 +212,15 @@ class Drag:
         self._last_tick = now
 
 
-def open_studio(folder: Path, family: str, preset: str, slow_ms: float) -> tuple[Session, Engine]:
-    """Return a session with an untrained model on a picture, and its engine."""
-    import numpy as np
-    import torch
-    from PIL import Image
-
-    from kpcore import checkpoint, registry
-    from kpcore.configuration import to_plain
+def make_studio(folder: Path, slow_ms: float) -> Studio:
+    """Return a session and services that keep their files in `folder`."""
     from kpstudio.services.engine import Engine
     from kpstudio.services.model_host import ModelHost
+    from kpstudio.services.settings import SettingsStore
+    from kpstudio.services.thumbnails import Thumbnails
     from kpstudio.session.session import Session
     from kpstudio.ui.qt_post import QtPost
+    from kpstudio.ui.studio import Studio
 
     class SlowHost(ModelHost):
         """Takes as long for each decode as a large model would."""
@@ -234,6 +231,20 @@ def open_studio(folder: Path, family: str, preset: str, slow_ms: float) -> tuple
             time.sleep(max(0.0, slow_ms / 1000.0 - (time.perf_counter() - started)))
             return exact
 
+    post, session = QtPost(), Session()
+    engine = Engine(session, post, SlowHost() if slow_ms else None)
+    return Studio(session, engine, SettingsStore(folder / "settings"), Thumbnails(post), post)
+
+
+def write_inputs(folder: Path, family: str, preset: str) -> tuple[Path, Path]:
+    """Write an untrained checkpoint and a picture of its size."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from kpcore import checkpoint, registry
+    from kpcore.configuration import to_plain
+
     torch.manual_seed(0)
     made = registry.get(family)
     config = made.presets[preset].config
@@ -243,10 +254,7 @@ def open_studio(folder: Path, family: str, preset: str, slow_ms: float) -> tuple
     height, width = model.capabilities.image_size
     noise = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
     Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC).save(picture)
-    session = Session()
-    engine = Engine(session, QtPost(), SlowHost() if slow_ms else None)
-    engine.open_pair(str(weights), str(picture), "cpu")
-    return session, engine
+    return weights, picture
 
 
 def spread_particles(session: Session) -> None:
@@ -278,42 +286,51 @@ def drag(
 ) -> tuple[Measured, dict[str, Any]]:
     """Open the studio in a window and drag."""
     from PySide6.QtCore import QEventLoop, QTimer
+    from PySide6.QtWidgets import QApplication
 
-    from kpstudio.ui.compare import CompareView
+    from kpstudio.ui.main_window import MainWindow
+    from kpstudio.ui.theme import Theme
 
     def wait(milliseconds: int) -> None:
         loop = QEventLoop()
         QTimer.singleShot(milliseconds, loop.quit)
         loop.exec()
 
-    with tempfile.TemporaryDirectory() as folder:
-        session, engine = open_studio(Path(folder), options.family, options.preset, slow_ms)
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        studio = make_studio(folder, slow_ms)
+        session, engine = studio.session, studio.engine
         session.noticed.connect(lambda notice: print(notice.text, file=sys.stderr))
-        window = CompareView(session)
-        window.resize(1000, 768)
+        window = MainWindow(studio, Theme(application, "dark"))
         window.show()
+        weights, picture = write_inputs(folder, options.family, options.preset)
+        engine.open_pair(str(weights), str(picture), "cpu")
         deadline = time.monotonic() + 120.0
         while session.latents is None and time.monotonic() < deadline:
             wait(50)
         spread_particles(session)
         wait(1500)
-        model = session.document.model
+        canvas, model = window.compare.main, session.document.model
         assert model is not None
-        Drag(session, window.main, min(60, moves), options.rate).run()
+        Drag(session, canvas, min(60, moves), options.rate).run()
         session.undo()
         wait(500)
-        measured = Drag(session, window.main, moves, options.rate).run()
+        measured = Drag(session, canvas, moves, options.rate).run()
         facts = {
             "particles": model.capabilities.particles,
             "features": model.capabilities.features,
             "image": list(model.capabilities.image_size),
-            "canvas": [window.main.width(), window.main.height()],
+            "window": [window.width(), window.height()],
+            "canvas": [canvas.width(), canvas.height()],
             "decode_ms": round(engine.timings.decode_ms, 1),
         }
         if options.screenshot:
             window.grab().save(options.screenshot)
+        session.mark_saved()
         window.close()
-        engine.close()
+        studio.close()
     return measured, facts
 
 
