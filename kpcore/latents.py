@@ -142,7 +142,7 @@ class Latents:
             for field in _FIELDS
             if (value := getattr(self, field.name)) is not None
         }
-        return Latents(topology=topology or self.topology, **values)
+        return Latents(topology=self.topology if topology is None else topology, **values)
 
     def to(self, device: torch.device | str) -> Latents:
         """Return the same values on `device` (self when they are there already)."""

@@ -69,3 +69,9 @@ def test_disagreeing_shapes_are_refused(field: str, shape: tuple[int, ...]) -> N
     # jaxtyping's own check may speak first; both name the field.
     with pytest.raises(Exception, match=field):
         Latents(torch.zeros(2, 3, 2), Topology.flat(3), **{field: torch.zeros(shape)})
+
+
+def test_nothing_may_be_selected() -> None:
+    none = make().select([])
+    assert none.count == 0
+    assert len(none.topology) == 0
