@@ -210,7 +210,7 @@ def build_object(config: ObjectConfig) -> DLP:
         renderer=ObjectRenderer(config),
     )
     able = _capabilities(config, layers=True, glimpse_px=config.glimpse_px)
-    return DLP(config, networks, able, lambda model, _: IncrementalDecoder(model))
+    return DLP(config, networks, able, IncrementalDecoder)
 
 
 def build_masked(config: MaskedConfig) -> DLP:

@@ -22,6 +22,7 @@ from kpcore.models.dlp_compact.networks import (
     Proposals,
     choose_apart,
 )
+from kpcore.nn.row_cache import RowCache
 
 
 class CompactDLP(KeypointModel):
@@ -105,7 +106,7 @@ class CompactDLP(KeypointModel):
         kept = self.keep(self.proposals(image))
         mean, log_var, _ = self.appearance(image, kept.position)
         latents = Latents(
-            position=kept.position,
+            position=kept.position.clamp(-1.0, 1.0),
             topology=Topology.flat(self.config.particles),
             position_log_var=kept.log_var,
             feature=mean,
@@ -151,8 +152,7 @@ class _CachingDecoder:
 
     def __init__(self, model: CompactDLP) -> None:
         self._model = model
-        self._feature: Tensor | None = None
-        self._patches: Tensor | None = None
+        self._glimpses = RowCache(model.patches)
         self._code: Tensor | None = None
         self._background: Tensor | None = None
 
@@ -166,19 +166,3 @@ class _CachingDecoder:
             kept = self._model.background_decoder(code)
             self._code, self._background = code, kept
         return kept
-
-    def _glimpses(self, feature: Tensor) -> Tensor:
-        old, patches = self._feature, self._patches
-        if old is None or patches is None or len(old) != len(feature):
-            patches = self._model.patches(feature)
-        elif not (old.shape == feature.shape and torch.equal(old, feature)):
-            same = (feature[:, :, None] == old[:, None]).all(-1)
-            known = same.any(-1).all(0)
-            source = same.int().argmax(-1)
-            batch = torch.arange(len(feature), device=feature.device)[:, None]
-            fresh = patches[batch, source]
-            if not bool(known.all()):
-                fresh[:, ~known] = self._model.patches(feature[:, ~known])
-            patches = fresh
-        self._feature, self._patches = feature, patches
-        return patches
