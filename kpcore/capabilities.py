@@ -50,11 +50,19 @@ class Capabilities:
     video_history: int = 0
 
 
-def constrain(latents: Latents, capabilities: Capabilities) -> Latents:
+def constrain(
+    latents: Latents, capabilities: Capabilities, encoded: Latents | None = None
+) -> Latents:
     """Return the nearest latents that the model can decode.
 
     Positions are held inside the image and on the lattice, presence inside 0..1 (and whole where
     it is a count). The value itself is returned when nothing changes.
+
+    Args:
+        latents: After an edit.
+        capabilities: Of the model.
+        encoded: What the model made of the image. Positions equal to these are left alone, for an
+            encoder may put an object that leaves the image outside of it.
     """
     position = latents.position.clamp(-1.0, 1.0)
     if capabilities.lattice is not None:
@@ -63,6 +71,9 @@ def constrain(latents: Latents, capabilities: Capabilities) -> Latents:
         cell = ((position + 1.0) * size / 2.0 - 0.5).round().clamp(min=0.0)
         cell = cell.minimum(size - 1.0)
         position = (2.0 * cell + 1.0) / size - 1.0
+    if encoded is not None and encoded.position.shape == position.shape:
+        untouched = latents.position == encoded.position
+        position = position.where(~untouched, latents.position)
     presence = latents.presence
     if presence is not None:
         presence = presence.clamp(0.0, 1.0)

@@ -284,7 +284,7 @@ class Session:
         latents = after.latents(frame)
         if latents is None:
             return after
-        held = constrain(latents, after.model.capabilities)
+        held = constrain(latents, after.model.capabilities, after.original(frame))
         return after if held is latents else after.with_edited(frame, held)
 
     # -- looking ---------------------------------------------------------------------------------

@@ -147,3 +147,15 @@ def test_saved_mark_follows_the_cursor(session: Session) -> None:
     assert not session.is_saved
     session.redo()
     assert session.is_saved
+
+
+def test_an_edit_leaves_particles_alone_that_were_encoded_outside_the_image(session: Session):
+    outside = latents().with_rows("position", [0], [[-1.04, 0.2]])
+    session.open_media(MediaInfo(2, "w", "w", "image", 1))
+    session.receive_encoding(1, 2, 0, Encoding(outside))
+    session.commit(MoveParticles(0, (1,), ((2.0, 0.0),)))
+    position: Any = session.latents.rows("position")
+    assert position[0] == pytest.approx([-1.04, 0.2])
+    assert position[1] == pytest.approx([1.0, 0.0])
+    session.commit(Restore(0))
+    assert session.latents.equals(outside)
