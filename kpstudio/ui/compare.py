@@ -19,6 +19,8 @@ from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.canvas.picture_view import TITLES
 
 GAP = 8
+SMALLEST = 0.2
+"""Share of the width that the small canvases keep where the large one could use it all."""
 
 
 class CompareView(QWidget):
@@ -143,14 +145,39 @@ def arrange(
             for i, role in enumerate(ROLES)
         }
     others: list[Role] = [role for role in ROLES if role != main]
-    cell = (height - GAP * (len(others) - 1)) / len(others)
-    column = round(min(max(cell * aspect, 0.14 * width), 0.3 * width))
-    places: dict[Role, QRect] = {main: QRect(0, 0, width - column - GAP, height)}
+    beside = _along(width, height, aspect, len(others))
+    below = _along(height, width, 1 / aspect, len(others))
+    upright = min((width - beside[0]) / aspect, height) >= min(width / aspect, height - below[0])
+    share, cell = beside if upright else below
+    large = QRect(0, 0, width - share - GAP, height)
+    places: dict[Role, QRect] = {
+        main: large if upright else QRect(0, 0, width, height - share - GAP)
+    }
     for index, role in enumerate(others):
-        top = round(index * (cell + GAP))
-        bottom = round(index * (cell + GAP) + cell)
-        places[role] = QRect(width - column, top, column, bottom - top)
+        start, end = round(index * (cell + GAP)), round(index * (cell + GAP) + cell)
+        if upright:
+            places[role] = QRect(width - share, start, share, end - start)
+        else:
+            places[role] = QRect(start, height - share, end - start, share)
     return places
+
+
+def _along(length: int, across: int, aspect: float, count: int) -> tuple[int, float]:
+    """Return how a row of small canvases at the end of a side shares it with the large one.
+
+    Args:
+        length: Of the side that is shared.
+        across: Of the other side, along which the small ones stand.
+        aspect: Of the pictures, along the shared side over across it.
+        count: Of small canvases.
+
+    Returns:
+        What the small ones take of the side, and the length of each across it.
+    """
+    whole = (across - GAP * (count - 1)) / count
+    left_over = length - GAP - across * aspect
+    share = min(whole * aspect, max(left_over, SMALLEST * length))
+    return round(share), min(whole, share / aspect)
 
 
 def reconstruction_title(session: Session) -> str:

@@ -59,14 +59,26 @@ def test_framing_points_shows_them_all(qapp) -> None:
 
 @pytest.mark.parametrize("main", ROLES)
 @pytest.mark.parametrize("grid", [False, True])
-def test_canvases_never_overlap_and_stay_inside(main, grid: bool) -> None:
-    places = arrange((848, 616), 1.0, main, grid=grid)
-    whole = QRect(0, 0, 848, 616)
+@pytest.mark.parametrize("size", [(848, 616), (700, 752), (500, 900), (1600, 500)])
+@pytest.mark.parametrize("aspect", [1.0, 16 / 9, 0.75])
+def test_canvases_never_overlap_and_stay_inside(main, grid: bool, size, aspect: float) -> None:
+    places = arrange(size, aspect, main, grid=grid)
+    whole = QRect(0, 0, *size)
     rects = [places[role] for role in ROLES]
     assert all(whole.contains(rect) for rect in rects)
     assert not any(a.intersects(b) for a in rects for b in rects if a is not b)
     areas = {role: places[role].width() * places[role].height() for role in ROLES}
     if grid:
-        assert max(areas.values()) - min(areas.values()) < 1000
+        assert max(areas.values()) - min(areas.values()) < 2 * sum(size)
     else:
-        assert all(areas[main] > 5 * areas[role] for role in ROLES if role != main)
+        assert all(areas[main] > 4 * areas[role] for role in ROLES if role != main)
+
+
+def test_small_canvases_stand_where_they_cost_the_large_picture_least() -> None:
+    wide = arrange((848, 616), 1.0, "edited")
+    assert wide["edited"] == QRect(0, 0, 640, 616)
+    assert wide["input"].left() > wide["edited"].right()
+    tall = arrange((616, 900), 1.0, "edited")
+    assert tall["input"].top() > tall["edited"].bottom()
+    squarish = arrange((795, 752), 1.0, "edited")
+    assert squarish["edited"].width() == 628
