@@ -107,13 +107,13 @@ class Compositor:
     # -- placing ---------------------------------------------------------------------------------
     def _rows(self, latents: Latents) -> list[int]:
         """Rows of the layers that the latents show, front first."""
-        where = {number: row for row, number in enumerate(latents.topology.identity)}
-        position = latents.position[0].numpy()
-        return [
-            row
-            for row, number in enumerate(self.identity)
-            if number in where and bool(np.isfinite(position[where[number]]).all())
-        ]
+        finite = np.asarray(np.isfinite(latents.position[0].numpy()).all(axis=1)).tolist()
+        shown = {
+            number
+            for number, is_finite in zip(latents.topology.identity, finite, strict=True)
+            if is_finite
+        }
+        return [row for row, number in enumerate(self.identity) if number in shown]
 
     def _visible(self, latents: Latents, used: FloatArray) -> list[tuple[_Window, FloatArray]]:
         """Each placed window with how much of it is seen; fills `used` with their sum."""

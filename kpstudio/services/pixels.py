@@ -13,13 +13,23 @@ if TYPE_CHECKING:
 GAIN = 3
 """How much a difference is amplified."""
 
-_LIGHTER = np.array([0x5A, 0xA2, 0xFF], np.uint16)
-_DARKER = np.array([0xEF, 0x6F, 0x6C], np.uint16)
+_LIGHTER = (0x5A, 0xA2, 0xFF)
+_DARKER = (0xEF, 0x6F, 0x6C)
+
+
+def _ramp(colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    strength = np.minimum(np.arange(256) * GAIN, 255)[:, None]
+    return (np.array(colour) * strength // 255).astype(np.uint8)
+
+
+_COLOURS = np.concatenate([_ramp(_DARKER), _ramp(_LIGHTER)])
 
 
 def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return values of [0, 1] as bytes, rounded as torch does."""
-    return np.rint(np.clip(values, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8)
+    scaled = values * np.float32(255.0)
+    np.clip(np.rint(scaled, out=scaled), 0.0, 255.0, out=scaled)
+    return scaled.astype(np.uint8)
 
 
 def picture_bytes(image: Tensor) -> NDArray[np.uint8]:
@@ -37,7 +47,7 @@ def difference(edited: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) -> 
     the channel that differs most.
     """
     change = edited.astype(np.int16) - reconstruction
-    strength = np.minimum(np.abs(change).max(axis=2) * GAIN, 255).astype(np.uint16)
-    lighter = change.sum(axis=2, dtype=np.int16) >= 0
-    colour = np.where(lighter[..., None], _LIGHTER, _DARKER)
-    return (colour * strength[..., None] // 255).astype(np.uint8)
+    red, green, blue = change[..., 0], change[..., 1], change[..., 2]
+    strength = np.maximum(np.maximum(np.abs(red), np.abs(green)), np.abs(blue))
+    lighter = (red + green + blue) >= 0
+    return np.take(_COLOURS, strength + np.int16(256) * lighter, axis=0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from kpstudio.ui.canvas.frame import paint_chip
-from kpstudio.ui.canvas.palette import colour_of
+from kpstudio.ui.canvas.frame import paint_chip, paint_frame
+from kpstudio.ui.canvas.palette import CanvasColours, colour_of
 
 
 def image_of(pixels: NDArray[np.uint8]) -> QImage:
@@ -26,6 +26,7 @@ class ProbePicture(QWidget):
         super().__init__(parent)
         self._title = title
         self._image: QImage | None = None
+        self._colours = CanvasColours()
         self._positions: NDArray[np.float32] = np.zeros((0, 2), np.float32)
         self._presence: NDArray[np.float32] | None = None
         self.setMinimumSize(160, 160)
@@ -48,10 +49,9 @@ class ProbePicture(QWidget):
         self.setAccessibleDescription(f"{len(self._positions)} particles")
         self.update()
 
-    def clear(self, title: str) -> None:
-        """Show the title alone."""
-        self._title, self._image = title, None
-        self._positions = np.zeros((0, 2), np.float32)
+    def set_colours(self, colours: CanvasColours) -> None:
+        """Paint with the tokens of another theme."""
+        self._colours = colours
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -61,13 +61,14 @@ class ProbePicture(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint picture, particles and title."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Window).darker(115))
+        painter.fillRect(self.rect(), QColor(self._colours.canvas))
         if self._image is not None:
             box = self._box(self._image)
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(box, self._image)
             self._paint_particles(painter, box)
         paint_chip(painter, self._title, self.font(), self.width())
+        paint_frame(painter, (self.width(), self.height()), self._colours, focused=False)
         painter.end()
 
     def _box(self, image: QImage) -> QRectF:

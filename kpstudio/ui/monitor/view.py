@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from kpstudio.services.engine import Engine
 from kpstudio.services.runs import ProbePictures, RunFollower, RunState, RunSummary
 from kpstudio.session.session import Session
+from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.monitor.curves import HELD_OUT_COLOUR, CurveGrid
 from kpstudio.ui.monitor.film_strip import FilmStrip
 from kpstudio.ui.monitor.live_probe import LiveProbe, Target
@@ -92,6 +93,12 @@ class MonitorView(QWidget):
     def open_run(self, path: str | Path) -> None:
         """Follow the run in a folder."""
         self._runs.open(path)
+
+    def set_colours(self, colours: CanvasColours) -> None:
+        """Paint the pictures with the tokens of another theme; the rest follows the palette."""
+        self.live.stored.set_colours(colours)
+        self.live.canvas.set_colours(colours)
+        self.original.set_colours(colours)
 
     @property
     def state(self) -> RunState | None:
