@@ -27,6 +27,8 @@ def paint_chip(painter: QPainter, text: str, font: QFont, width: float | None = 
     font.setPointSizeF(max(8.0, font.pointSizeF() * 0.95))
     metrics = QFontMetricsF(font)
     if width is not None:
+        if metrics.horizontalAdvance(text) > width - 30.0:
+            text = text.replace("econstruction", "econ.")
         text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, width - 30.0)
     box = QRectF(8.0, 8.0, metrics.horizontalAdvance(text) + 14.0, metrics.height() + 5.0)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
