@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("cuda") and not _has_cuda():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
-        if item.get_closest_marker("xvfb") and shutil.which("xvfb-run") is None:
-            item.add_marker(pytest.mark.skip(reason="xvfb-run is not installed"))
+        if item.get_closest_marker("xvfb") and shutil.which("Xvfb") is None:
+            item.add_marker(pytest.mark.skip(reason="Xvfb is not installed"))
 
 
 def _has_cuda() -> bool:
