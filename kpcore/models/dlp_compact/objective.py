@@ -89,7 +89,7 @@ class CompactObjective:
             weight = inside * alpha.detach() * shown[:, :, None, None, None]
             fidelity = c.glimpse_fidelity * scale
             terms["glimpse"] = fidelity * _off_colour(colour, glimpses, weight)
-            if c.crop_cells:
+            if c.crop_cells and progress.step >= c.crop_from * progress.steps:
                 terms["crop"] = c.crop_weight * self._crop_error(image, proposals)
             monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
