@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench_drag.py"
 @pytest.mark.xvfb
 @pytest.mark.slow
 def test_the_drag_benchmark_drags_in_a_real_window() -> None:
-    options = "--preset tiny --moves 40 --slow-moves 10 --slow-decoder-ms 30".split()
+    options = ["--preset", "tiny", "--moves", "40", "--slow-moves", "10", "--slow-decoder-ms", "30"]
     hidden = ("DISPLAY", "QT_QPA_PLATFORM")
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
     done = subprocess.run(
