@@ -16,12 +16,20 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QSocketNotifier, QTimer
+from PySide6.QtCore import (
+    QMessageLogContext,
+    QObject,
+    QSocketNotifier,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication
 
 from kpcore import __version__
@@ -149,8 +157,10 @@ class Application(QObject):
         scripted = given.scripted_drag is not None or given.screenshot is not None
         self.is_scripted = scripted
         settings = SettingsStore()
-        changes = {"device": given.device, "theme": given.theme}
-        settings.settings = _with(settings.settings, changes)
+        if given.device:
+            settings.settings = replace(settings.settings, device=given.device)
+        if given.theme:
+            settings.settings = replace(settings.settings, theme=given.theme)
         self.post = QtPost(self)
         session = Session()
         engine = Engine(session, self.post)
@@ -333,8 +343,15 @@ def catch_exceptions(
     return before
 
 
+def log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    """Write what Qt says to the log; its warnings are not the user's business."""
+    severe = kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg)
+    logging.getLogger("qt").log(logging.ERROR if severe else logging.INFO, "%s", text)
+
+
 def set_up_log() -> None:
     """Write warnings to standard error and everything from info on to the log file."""
+    qInstallMessageHandler(log_qt)
     root = logging.getLogger()
     if any(isinstance(handler, logging.handlers.RotatingFileHandler) for handler in root.handlers):
         return
@@ -354,12 +371,6 @@ def set_up_log() -> None:
         return
     file.setFormatter(form)
     root.addHandler(file)
-
-
-def _with(settings: object, changes: dict[str, str | None]) -> object:
-    from dataclasses import replace
-
-    return replace(settings, **{key: value for key, value in changes.items() if value})  # type: ignore[type-var]
 
 
 def _size_of(text: str) -> tuple[int, int] | None:

@@ -9,13 +9,11 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QToolButton, QWidget
 
-from kpstudio.ui.actions import ACTIONS, ENTRIES, MENUS, Action, Choices, Situation
+from kpstudio.ui.actions import ACTIONS, BAR, ENTRIES, MENUS, PRESETS, Action, Choices, Situation
 from kpstudio.ui.theme import Tokens, icon
 
 if TYPE_CHECKING:
     from kpstudio.ui.main_window import MainWindow
-
-ICON_ONLY = ("undo", "redo")
 
 
 class ActionSet(QObject):
@@ -115,39 +113,47 @@ class ActionSet(QObject):
             menu.addAction("Nothing yet").setEnabled(False)
 
     def fill_tool_bar(self, bar: QToolBar, device_chip: QToolButton) -> None:
-        """Put the actions that say so into the tool bar."""
-        for action in ACTIONS:
-            if action.bar == "left":
-                self._add_button(bar, action)
+        """Put the actions of `BAR` at the left, arrangement, device and recording at the right."""
+        for key, text in BAR:
+            if key:
+                self._add_button(bar, key, text)
+            else:
+                bar.addSeparator()
         space = QWidget(bar)
         space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(space)
-        for action in ACTIONS:
-            if action.bar == "right":
-                if action.key == "record":
-                    bar.addSeparator()
-                    bar.addWidget(device_chip)
-                self._add_button(bar, action)
+        for key in PRESETS:
+            self._add_button(bar, key, self._actions[key].text()).setProperty("role", "preset")
+        bar.addSeparator()
+        bar.addWidget(device_chip)
+        self._add_button(bar, "record", "Record").setProperty("role", "recording")
 
-    def _add_button(self, bar: QToolBar, action: Action) -> None:
-        if action.apart and action.bar == "left":
-            bar.addSeparator()
-        made = self._actions[action.key]
-        bar.addAction(made)
-        button = bar.widgetForAction(made)
-        if not isinstance(button, QToolButton):
-            return
-        if action.key in ICON_ONLY:
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-        else:
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        button.setAccessibleName(action.plain)
-        button.setAccessibleDescription(action.tip)
+    def _add_button(self, bar: QToolBar, key: str, text: str) -> QToolButton:
+        made = self._actions[key]
+        button = QToolButton(bar)
+        button.setDefaultAction(made)
+        style = Qt.ToolButtonStyle
+        button.setToolButtonStyle(
+            style.ToolButtonTextBesideIcon if text else style.ToolButtonIconOnly
+        )
+        if text:
+            keep_text(button, text)
+        button.setAccessibleName(text or made.text().replace("&", ""))
+        button.setAccessibleDescription(made.statusTip())
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        if action.key.startswith("preset-"):
-            button.setProperty("role", "preset")
-        elif action.key == "record":
-            button.setProperty("role", "recording")
+        bar.addWidget(button)
+        return button
+
+
+def keep_text(button: QToolButton, text: str) -> None:
+    """Show a short text on a button, whatever its action is called in the menu."""
+
+    def put() -> None:
+        if button.text() != text:
+            button.setText(text)
+
+    put()
+    button.defaultAction().changed.connect(put)
 
 
 def _call(run: object, *_: object) -> None:

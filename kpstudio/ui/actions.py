@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
     from kpstudio.ui.main_window import MainWindow
 
-Place = Literal["", "left", "right"]
 PresetName = Literal["edit", "monitor", "present"]
 
 MENUS = ("File", "Edit", "View", "Particles", "Frames", "Model", "Run", "Record", "Help")
@@ -76,8 +75,7 @@ class Action:
         checked: For what is on or off: which it is now.
         label: Text that changes, e.g. with what would be undone.
         on_canvas: The keys act only while a canvas has the focus, so that typing never edits.
-        bar: Where it stands in the tool bar.
-        apart: A line before it, in menu and tool bar.
+        apart: A line before it in its menu.
     """
 
     key: str
@@ -91,7 +89,6 @@ class Action:
     checked: Callable[[MainWindow], bool] | None = None
     label: Callable[[Session], str] | None = None
     on_canvas: bool = False
-    bar: Place = ""
     apart: bool = False
 
     @property
@@ -129,6 +126,7 @@ class Choices:
         of: The entries now.
         icon: File of resources/icons, without ending.
         apart: A line before it.
+        toggles: Each entry is on or off by itself.
     """
 
     key: str
@@ -138,6 +136,7 @@ class Choices:
     of: Callable[[MainWindow], list[Choice]]
     icon: str = ""
     apart: bool = False
+    toggles: bool = False
 
 
 # -- when ----------------------------------------------------------------------------------------
@@ -385,10 +384,10 @@ _FILE = (
 
 _EDIT = (
     Action("undo", "&Undo", "Take back the last edit", "Edit", lambda w: w.session.undo(),
-           ("Ctrl+Z",), "undo", _can_undo, label=_undo_label, bar="left"),
+           ("Ctrl+Z",), "undo", _can_undo, label=_undo_label),
     Action("redo", "&Redo", "Repeat the edit that was taken back", "Edit",
            lambda w: w.session.redo(), ("Ctrl+Shift+Z", "Ctrl+Y"), "redo", _can_redo,
-           label=_redo_label, bar="left"),
+           label=_redo_label),
     Action("copy", "&Copy appearance", "Copy how the selected particle looks", "Edit",
            lambda w: w.copy_appearance(), ("Ctrl+C",), enabled=can_copy, apart=True),
     Action("paste", "&Paste appearance", "Make the selected particles look like the copied one",
@@ -416,39 +415,36 @@ _VIEW = (
     _layer_action("input"),
     _layer_action("picture"),
     Action("fit", "&Fit the picture", "Show the whole picture", "View",
-           lambda w: w.compare.main.fit(), ("Ctrl+0",), "fit-view", has_picture, apart=True,
-           bar="left"),
+           lambda w: w.canvas.fit(), ("Ctrl+0",), "fit-view", has_picture, apart=True),
     Action("actual-size", "&100 %", "Show one pixel of the picture on one point of the screen",
-           "View", lambda w: w.compare.main.actual_size(), ("Ctrl+1",), enabled=has_picture),
+           "View", lambda w: w.canvas.actual_size(), ("Ctrl+1",), enabled=has_picture),
     Action("frame-selection", "Zoom to &selection", "Show the selected particles large", "View",
-           lambda w: w.compare.main.frame_selection(), ("F",), "select-area", has_selection,
+           lambda w: w.canvas.frame_selection(), ("F",), "select-area", has_selection,
            on_canvas=True),
     Action("zoom-in", "Zoom &in", "Show the picture larger", "View",
-           lambda w: w.compare.main.zoom(1.25), ("Ctrl++", "Ctrl+="), "zoom-in", has_picture),
+           lambda w: w.canvas.zoom(1.25), ("Ctrl++", "Ctrl+="), "zoom-in", has_picture),
     Action("zoom-out", "Zoom &out", "Show the picture smaller", "View",
-           lambda w: w.compare.main.zoom(0.8), ("Ctrl+-",), "zoom-out", has_picture),
+           lambda w: w.canvas.zoom(0.8), ("Ctrl+-",), "zoom-out", has_picture),
     Action("smooth", "S&mooth pixels", "Interpolate between enlarged pixels", "View",
            lambda w: w.toggle_smooth(), ("Ctrl+Shift+M",), checked=lambda w: w.is_smooth),
     Choices("large", "&Large canvas", "Choose which picture is large", "View", _roles, "image",
             apart=True),
     Action("grid", "&Grid of equals", "Show the four canvases at one size", "View",
            lambda w: w.session.update_view(grid=not w.session.view.grid), ("G",), "compare",
-           checked=lambda w: w.session.view.grid, on_canvas=True, bar="left"),
+           lambda now: not now.monitoring, lambda w: w.session.view.grid, on_canvas=True),
     Choices("theme", "&Theme", "Choose light or dark", "View", lambda w: w.theme_choices(), "moon",
             apart=True),
     Action("next-theme", "Switch light and dark", "Use the other theme", "View",
            lambda w: w.switch_theme(), ("Ctrl+Shift+T",), "sun"),
     Choices("panels", "&Panels", "Show or hide a panel", "View", lambda w: w.panel_choices(),
-            "layers"),
+            "layers", toggles=True),
     Action("preset-edit", "Edit", "Arrange the window for editing", "View/Arrangement",
-           lambda w: w.set_preset("edit"), ("F5",), checked=lambda w: w.preset == "edit",
-           bar="right"),
+           lambda w: w.set_preset("edit"), ("F5",), checked=lambda w: w.preset == "edit"),
     Action("preset-monitor", "Monitor", "Arrange the window for watching a run",
            "View/Arrangement", lambda w: w.set_preset("monitor"), ("F6",),
-           checked=lambda w: w.preset == "monitor", bar="right"),
+           checked=lambda w: w.preset == "monitor"),
     Action("preset-present", "Present", "Show the pictures alone", "View/Arrangement",
-           lambda w: w.set_preset("present"), ("F7",), checked=lambda w: w.preset == "present",
-           bar="right"),
+           lambda w: w.set_preset("present"), ("F7",), checked=lambda w: w.preset == "present"),
     Action("reset-layout", "&Reset layout", "Put every panel back to its place",
            "View/Arrangement", lambda w: w.reset_layout(), apart=True),
     Action("full-screen", "F&ull screen", "Use the whole screen", "View",
@@ -458,7 +454,7 @@ _VIEW = (
 _PARTICLES = (
     Action("turn-off", "&Turn off", "Set the presence of the selected particles to 0",
            "Particles", lambda w: _set_presence(w, 0.0), ("Delete", "Backspace"), "eye-off",
-           has_presence, on_canvas=True, bar="left", apart=True),
+           has_presence, on_canvas=True, apart=True),
     Action("turn-on", "Turn &on", "Set the presence of the selected particles to 1", "Particles",
            lambda w: _set_presence(w, 1.0), ("Shift+Delete",), "eye", has_presence,
            on_canvas=True),
@@ -467,7 +463,7 @@ _PARTICLES = (
            "Particles", lambda w: w.begin_presence(), ("T",), enabled=has_presence,
            on_canvas=True),
     Action("swap", "&Swap two", "Exchange the places of the two selected particles", "Particles",
-           _swap, ("X",), "compare", has_pair, on_canvas=True, bar="left"),
+           _swap, ("X",), "compare", has_pair, on_canvas=True),
     Action("keep-top", "&Keep the surest…", "Go to the slider that decodes only the surest ones",
            "Particles", lambda w: w.focus_keep_top(), ("K",), "particles", has_particles,
            on_canvas=True),
@@ -475,13 +471,12 @@ _PARTICLES = (
            "Particles", lambda w: _reset(w, everything=False), ("R",), "reset",
            lambda now: has_selection(now) and has_edits(now), on_canvas=True, apart=True),
     Action("reset-all", "Reset &all", "Put every particle back as it was encoded", "Particles",
-           lambda w: _reset(w, everything=True), ("Shift+R",), "reset", has_edits, on_canvas=True,
-           bar="left"),
+           lambda w: _reset(w, everything=True), ("Shift+R",), "reset", has_edits, on_canvas=True),
     Action("next-particle", "&Next particle", "Select the next particle by number", "Particles",
-           lambda w: w.compare.main.select_neighbour(1), ("N",), "select", has_particles,
+           lambda w: w.canvas.select_neighbour(1), ("N",), "select", has_particles,
            on_canvas=True, apart=True),
     Action("previous-particle", "&Previous particle", "Select the particle before by number",
-           "Particles", lambda w: w.compare.main.select_neighbour(-1), ("Shift+N",), "",
+           "Particles", lambda w: w.canvas.select_neighbour(-1), ("Shift+N",), "",
            has_particles, on_canvas=True),
 )  # fmt: skip
 
@@ -521,7 +516,7 @@ _RUN = (
 _RECORD = (
     Action("record", "&Record", "Record the large canvas to a video, or end the recording",
            "Record", lambda w: w.recording.toggle(), ("F9",), "record", can_record,
-           checked=lambda w: w.recording.is_on, bar="right", apart=True),
+           checked=lambda w: w.recording.is_on, apart=True),
     Action("recordings", "Show the &folder of recordings", "Open where recordings are written",
            "Record", lambda w: w.recording.show_folder(), (), "folder"),
 )  # fmt: skip
@@ -552,6 +547,22 @@ ENTRIES: tuple[Action | Choices, ...] = (
 
 ACTIONS: tuple[Action, ...] = tuple(entry for entry in ENTRIES if isinstance(entry, Action))
 CHOICES: tuple[Choices, ...] = tuple(entry for entry in ENTRIES if isinstance(entry, Choices))
+
+BAR: tuple[tuple[str, str], ...] = (
+    ("undo", ""),
+    ("redo", ""),
+    ("reset-all", "Reset"),
+    ("", ""),
+    ("turn-off", "Turn off"),
+    ("swap", "Swap"),
+    ("", ""),
+    ("fit", "Fit"),
+    ("grid", "Grid"),
+)
+"""Left part of the tool bar: key and text of each button (icon alone when empty); "" for a line."""
+
+PRESETS = ("preset-edit", "preset-monitor", "preset-present")
+"""Right part of the tool bar, before the device and the record button."""
 
 POINTER: tuple[tuple[str, str], ...] = (
     ("Click", "Select a particle"),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FPS = 30
 WAIT_S = 120.0
+LINGER_MS = 400
+"""Before the screenshot, so that tables and thumbnails are there too."""
+
 SETTLE_S = 3.0
 """How long the exact picture of a step may keep the film waiting."""
 
@@ -183,8 +186,16 @@ class Demonstration(QObject):
                 recorder.stop()
             except KpError as error:
                 problem = problem or str(error)
-        if not problem and self._screenshot is not None:
-            self._screenshot.parent.mkdir(parents=True, exist_ok=True)
-            if not self._window.screenshot().save(str(self._screenshot), "PNG"):
-                problem = f"'{self._screenshot}' cannot be written"
+        if problem or self._screenshot is None:
+            self._done(problem)
+        else:
+            QTimer.singleShot(LINGER_MS, self, self._save_screenshot)
+
+    def _save_screenshot(self) -> None:
+        path = self._screenshot
+        problem = ""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._window.screenshot().save(str(path), "PNG"):
+                problem = f"'{path}' cannot be written; choose a folder that can be written"
         self._done(problem)

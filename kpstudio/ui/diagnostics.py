@@ -6,15 +6,12 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from PySide6.QtCore import qVersion
 from PySide6.QtGui import QGuiApplication, QImageReader
 
 from kpcore import __version__
-from kpstudio.services.autosave import default_folder
-from kpstudio.services.settings import default_path
 from kpstudio.ui.status import device_name
 
 PACKAGES = (
@@ -30,6 +27,9 @@ def diagnostics(devices: Sequence[str] = (), log: Path | None = None) -> str:
         devices: What torch offers; empty when torch was not asked.
         log: Where the log is written.
     """
+    from kpstudio.services.autosave import default_folder
+    from kpstudio.services.settings import default_path
+
     lines = [
         f"Keypoint Studio  {__version__}",
         f"Python           {platform.python_version()} ({sys.executable})",
@@ -73,6 +73,8 @@ def _platform() -> str:
 
 
 def _version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

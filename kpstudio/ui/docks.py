@@ -116,7 +116,7 @@ class Docks(QObject):
         docks, window = self._docks, self._window
         sides = Qt.Orientation.Horizontal
         window.resizeDocks([docks["models"], docks["particles"]], [LEFT_PX, RIGHT_PX], sides)
-        heights = {"models": 150, "media": 230, "history": 200, "particles": 300, "particle": 210}
+        heights = {"models": 150, "media": 230, "history": 200, "particles": 330, "particle": 210}
         heights["layers"] = 230
         window.resizeDocks(
             [docks[key] for key in heights], list(heights.values()), Qt.Orientation.Vertical

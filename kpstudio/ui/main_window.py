@@ -38,6 +38,7 @@ from kpstudio.session.session import Notice
 from kpstudio.ui import dialogs
 from kpstudio.ui.action_set import ActionSet
 from kpstudio.ui.actions import CHOICES, Choice, PresetName, Situation
+from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.compare import CompareView
 from kpstudio.ui.docks import Docks
 from kpstudio.ui.files import Files
@@ -80,7 +81,7 @@ class MainWindow(QMainWindow):
         self.copied: tuple[float, ...] = ()
         self._monitor: MonitorView | None = None
         self._runs: RunFollower | None = None
-        self._on_welcome = False
+        self._on_welcome = self._is_welcoming = False
         self._opened: tuple[object, object] = (None, None)
         self._was_maximised = False
         self._refreshed_in_gesture = False
@@ -195,6 +196,13 @@ class MainWindow(QMainWindow):
         self.welcome.set_samples(samples)
         self._on_settings()
 
+    @property
+    def canvas(self) -> Canvas:
+        """The canvas where the hand works: the large one, or the monitor's."""
+        if self.preset == "monitor" and self._monitor is not None:
+            return self._monitor.live.canvas
+        return self.compare.main
+
     # -- what is open ----------------------------------------------------------------------------
     def situation(self) -> Situation:
         """Return what decides which actions are offered."""
@@ -219,7 +227,9 @@ class MainWindow(QMainWindow):
         self._soon()
 
     def _remember(self, document: Document) -> None:
-        """Keep what was opened from anywhere among the recent ones."""
+        """Keep what was opened from anywhere among the recent ones; steps of a run are not."""
+        if self.preset == "monitor":
+            return
         for what in (document.model, document.media):
             if what is not None and Path(what.path).exists() and not _is_shipped(what.path):
                 self.settings.add_recent(what.path)
@@ -256,6 +266,7 @@ class MainWindow(QMainWindow):
         margin = 0 if welcome else GRID
         if inner is not None:
             inner.setContentsMargins(margin, margin, margin, margin)
+        self._is_welcoming = welcome
         if not welcome and self.focusWidget() in (None, self.welcome, self.welcome.demo):
             self.compare.main.setFocus()
 
@@ -298,8 +309,8 @@ class MainWindow(QMainWindow):
 
     def begin_presence(self) -> None:
         """Fade the selection by pointer or wheel."""
-        self.compare.main.setFocus()
-        self.compare.main.begin_presence()
+        self.canvas.setFocus()
+        self.canvas.begin_presence()
 
     def focus_keep_top(self) -> None:
         """Go to the slider of the top-K filter."""
@@ -321,6 +332,8 @@ class MainWindow(QMainWindow):
         """Interpolate between pixels, or not."""
         self.is_smooth = not self.is_smooth
         self.compare.set_smooth(self.is_smooth)
+        if self._monitor is not None:
+            self._monitor.live.canvas.set_smooth(self.is_smooth)
 
     def switch_theme(self) -> None:
         """Use the other theme."""
@@ -598,7 +611,7 @@ class MainWindow(QMainWindow):
         """Give the keyboard to what is in the centre."""
         super().showEvent(event)
         if self.focusWidget() is None:
-            self.stack.currentWidget().setFocus()
+            (self.welcome.demo if self._is_welcoming else self.canvas).setFocus()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask about unsaved edits, end the recording, keep the layout, stop the threads."""

@@ -54,7 +54,8 @@ class NoticeBar(QFrame):
         session.document_changed.connect(self._on_document)
 
     def _button(self, text: str, name: str) -> QToolButton:
-        button = QToolButton(self, text=text)
+        button = QToolButton(self)
+        button.setText(text)
         button.setProperty("role", "framed")
         button.setAccessibleName(f"{text} of the notice" if text == "Details" else name)
         button.setToolTip(name)

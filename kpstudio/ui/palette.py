@@ -75,7 +75,7 @@ def commands_of(window: MainWindow) -> list[Command]:
                 choices.menu.replace("/", " > "),
                 "",
                 choice.tip or choices.tip,
-                not choice.checked,
+                choices.toggles or not choice.checked,
                 choice.run,
             )
             for choice in choices.of(window)
@@ -110,6 +110,7 @@ class CommandPalette(QDialog):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window, Qt.WindowType.Popup)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setObjectName("palette")
         self.setAccessibleName("Command palette")
         self._commands = commands_of(window)
         self.field = QLineEdit(self)
@@ -143,6 +144,8 @@ class CommandPalette(QDialog):
             if (rank := score(query, f"{command.text} {command.place}")) is not None
         ]
         if query:
+            best = max((rank for rank, _ in scored), default=0.0)
+            scored = [pair for pair in scored if pair[0] > 0.5 * best]
             scored.sort(key=lambda pair: (not pair[1].enabled, -pair[0]))
         self.list.clear()
         for _, command in scored[:LONGEST]:

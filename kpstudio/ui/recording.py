@@ -76,7 +76,7 @@ class Recording(QObject):
         except KpError as error:
             self._window.session.notify(str(error), "error")
             return
-        canvas = self._window.compare.main
+        canvas = self._window.canvas
         self._size = even_size(canvas.width(), canvas.height())
         self._timer.start(round(1000 / fps))
         self._window.status.set_recording(time.monotonic())
@@ -106,7 +106,7 @@ class Recording(QObject):
             self.stop()
             self._window.refresh_actions()
             return
-        self._recorder.add(np.asarray(self._window.compare.main.grab_frame(self._size)))
+        self._recorder.add(np.asarray(self._window.canvas.grab_frame(self._size)))
 
 
 def even_size(width: int, height: int) -> tuple[int, int]:

@@ -50,7 +50,7 @@ class ShortcutList(QDialog):
         column.addWidget(self.tree, 1)
         column.addWidget(buttons)
         self.field.textChanged.connect(self._narrow)
-        self.resize(820, 640)
+        self.resize(960, 680)
         self.field.setFocus()
 
     def _fill(self) -> None:
@@ -86,6 +86,8 @@ class ShortcutList(QDialog):
             shown = 0
             for row in range(head.childCount()):
                 line = head.child(row)
+                if line is None:
+                    continue
                 hit = any(wanted in line.text(column).lower() for column in range(3))
                 line.setHidden(not hit)
                 shown += hit

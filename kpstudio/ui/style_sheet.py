@@ -68,6 +68,11 @@ QPushButton:default, QPushButton[role="primary"] {
 QPushButton[role="primary"]:hover, QPushButton:default:hover { border-color: $text; }
 QPushButton[role="primary"]:focus, QPushButton:default:focus { border-color: $text; }
 
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
+QDialog#palette { background: $raised; border: 1px solid $line; }
+QDialog#palette QListWidget { background: $raised; }
+QTreeView::item { padding: 2px 0; }
+
 QLineEdit, QAbstractSpinBox, QPlainTextEdit, QTextBrowser, QComboBox {
   background: $raised; color: $text; border: 1px solid $line; border-radius: 6px; padding: 3px 6px;
   selection-background-color: $accent; selection-color: $on_accent;
@@ -103,13 +108,14 @@ QHeaderView::section {
 }
 QHeaderView::section:hover { color: $text; }
 QAbstractItemView::item:selected { background: $selected; color: $text; }
+QListWidget#steps::item { padding: 3px 8px; border-radius: 4px; }
 
 QSlider { background: transparent; min-height: 18px; }
 QSlider::groove:horizontal { height: 3px; border-radius: 1px; background: $line; }
 QSlider::sub-page:horizontal { height: 3px; border-radius: 1px; background: $accent; }
 QSlider::sub-page:horizontal:disabled { background: $line; }
 QSlider::handle:horizontal {
-  width: 8px; height: 8px; margin: -4px 0; border-radius: 6px; background: $panel;
+  width: 8px; height: 8px; margin: -5px 0; border-radius: 6px; background: $panel;
   border: 2px solid $accent;
 }
 QSlider::handle:horizontal:hover { background: $accent; }

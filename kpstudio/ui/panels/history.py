@@ -22,6 +22,7 @@ class HistoryPanel(Panel):
         super().__init__(session, tokens, parent)
         self._entries: tuple[Entry, ...] = ()
         self._list = QListWidget(self)
+        self._list.setObjectName("steps")
         self._list.setAccessibleName("Steps of the history")
         self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

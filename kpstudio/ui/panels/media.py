@@ -111,7 +111,8 @@ class MediaPanel(Panel):
         self._draw()
 
     def _draw(self) -> None:
-        room = max(120, self.list.viewport().width() - 2)
+        bar = self.list.verticalScrollBar().sizeHint().width()
+        room = max(120, self.list.width() - bar - 2)
         columns = max(2, room // 136)
         width = room // columns
         picture = QSize(width - GRID, round((width - GRID) * 0.66))

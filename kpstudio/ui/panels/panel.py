@@ -71,7 +71,7 @@ class DockTitle(QWidget):
         row.setSpacing(2)
         row.addWidget(self._label, 1)
         for widget in (*panel.corner(), self._float, self._close):
-            row.addWidget(widget)
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         self.set_text(panel.title)
         panel.title_changed.connect(self.set_text)
         self.set_tokens(panel.tokens)
@@ -106,7 +106,8 @@ def head_font(font: QFont) -> QFont:
 
 def link_button(text: str, name: str, parent: QWidget) -> QToolButton:
     """Return a small grey button for the head of a panel."""
-    button = QToolButton(parent, text=text)
+    button = QToolButton(parent)
+    button.setText(text)
     button.setProperty("role", "link")
     button.setAccessibleName(name)
     button.setToolTip(name)

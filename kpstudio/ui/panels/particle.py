@@ -52,7 +52,7 @@ class ParticlePanel(Panel):
         self.presence.previewed.connect(lambda value: self._preview(self._presence_edit(value)))
         self.presence.settled.connect(lambda value, g: self._settle(self._presence_edit(value), g))
         self.presence.cancelled.connect(session.cancel)
-        self.x, self.y = self._spin("x"), self._spin("y")
+        self.place_x, self.place_y = self._spin("x"), self._spin("y")
         self._empty = QLabel("Select a particle on the canvas or in the table.", self)
         self._empty.setProperty("role", "secondary")
         self._empty.setWordWrap(True)
@@ -75,7 +75,7 @@ class ParticlePanel(Panel):
         spin.setFont(tabular(spin.font()))
         spin.setAccessibleName(f"Place of the particle along {axis}")
         spin.setToolTip("-1 to 1 from one edge of the picture to the other")
-        spin.setMinimumWidth(64)
+        spin.setMinimumWidth(56)
         spin.valueChanged.connect(self._on_place)
         return spin
 
@@ -87,7 +87,7 @@ class ParticlePanel(Panel):
         form.addWidget(self.presence, 0, 1)
         place = QHBoxLayout()
         place.setSpacing(GRID // 2)
-        for axis, spin in (("x", self.x), ("y", self.y)):
+        for axis, spin in (("x", self.place_x), ("y", self.place_y)):
             label = QLabel(axis, self)
             label.setProperty("role", "secondary")
             place.addWidget(label)
@@ -119,7 +119,7 @@ class ParticlePanel(Panel):
         content.addLayout(top)
         content.addWidget(self._scroll, 1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(12, 4, 4, GRID)
+        column.setContentsMargins(12, 4, GRID, GRID)
         column.addWidget(self._empty)
         column.addWidget(self._content, 1)
 
@@ -175,7 +175,7 @@ class ParticlePanel(Panel):
         for widget in (self.presence, self._presence_label):
             widget.setVisible(can.presence != "none")
         self.glimpse.setVisible(can.glimpse_px > 0 and can.layers)
-        for spin in (self.x, self.y):
+        for spin in (self.place_x, self.place_y):
             spin.setEnabled(can.movable and len(rows) == 1)
         self._show_values(latents, first)
         self._show_glimpse(latents, first)
@@ -183,7 +183,7 @@ class ParticlePanel(Panel):
     def _show_values(self, latents: Latents, row: int) -> None:
         position: Any = latents.rows("position")
         self._by_program = True
-        for spin, value in zip((self.x, self.y), position[row], strict=True):
+        for spin, value in zip((self.place_x, self.place_y), position[row], strict=True):
             if not spin.hasFocus() or self.session.in_gesture:
                 spin.setValue(value)
         self._by_program = False
@@ -266,7 +266,7 @@ class ParticlePanel(Panel):
         rows = self._rows
         if self._by_program or len(rows) != 1:
             return
-        place = ((self.x.value(), self.y.value()),)
+        place = ((self.place_x.value(), self.place_y.value()),)
         self._settle(MoveParticles(self.session.view.frame, rows, place), "")
 
     def _reset_features(self) -> None:

@@ -214,4 +214,5 @@ def _text(line: Line, column: int) -> str:
     value = (None, line.x, line.y, line.sigma, line.presence)[column]
     if value is None:
         return ""
-    return f"{value:.2f}" if column == PRESENCE else f"{value:.3f}".replace("-", "−")  # noqa: RUF001
+    digits = {PRESENCE: 2, SIGMA: 4}.get(column, 3)
+    return f"{value:.{digits}f}".replace("-", "−")  # noqa: RUF001 (a minus sign)

@@ -168,7 +168,7 @@ class ParticlesPanel(Panel):
             self.keep.set_bounds(1, max(2, total), max(1, total - 1))
         self.keep.show_number(shown)
         self._keep_value.setText(str(shown) if total else "")
-        self.title_changed.emit(f"Particles · {shown} of {total}" if total else "Particles")
+        self._show_order()
 
     def _fit_columns(self) -> None:
         model = self.session.document.model
@@ -217,7 +217,13 @@ class ParticlesPanel(Panel):
         self.model.set_order("number" if by_number else "confidence")
         self._show_selection()
         self._syncing = False
-        self._order_button.setText(f"by {self.model.order}")
+        self._show_order()
+
+    def _show_order(self) -> None:
+        total = len(self.model.lines)
+        shown = sum(line.kept for line in self.model.lines)
+        count = f"{shown} of {total} · " if total else ""
+        self._order_button.setText(f"{count}by {self.model.order}")
 
     def _keep_edit(self, number: float) -> KeepTop:
         latents = self.session.latents
