@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -40,6 +42,20 @@ def sprawl(alpha: Float[Tensor, "B K S S"]) -> Float[Tensor, "B K"]:
     return (alpha * (along[:, None] + along)).mean((-2, -1))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pass:
+    """One batch through all networks, positions and features sampled."""
+
+    image: Tensor
+    proposals: Proposals
+    position: Tensor
+    presence: Tensor
+    glimpses: Tensor
+    inside: Tensor
+    patches: Tensor
+    background: Tensor
+
+
 class CompactObjective:
     """Reconstruction, Chamfer-KL, feature KL, price of presence and centring (DLP eqs. 3 to 5).
 
@@ -50,49 +66,67 @@ class CompactObjective:
     def __init__(self, model: CompactDLP, config: CompactConfig) -> None:
         self._model = model
         self._config = config
+        self._scale = (_SIDE / config.image_size) ** 2
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss of a batch."""
-        image = batch.image
-        model, c = self._model, self._config
-        scale = (_SIDE / c.image_size) ** 2
+        image, model, c = batch.image, self._model, self._config
         proposals = model.proposals(image)
         kept = model.keep(proposals, noise=c.presence_noise)
         mean, log_var, glimpses = model.appearance(image, kept.position)
-        position = kept.position + (0.5 * kept.log_var).exp() * torch.randn_like(kept.position)
-        feature = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-        presence = kept.presence_logit.sigmoid()
-        patches = model.patches(feature)
-        colour, alpha = patches.split([3, 1], dim=2)
-        inside = cut_windows(torch.ones_like(image[:, :1]), kept.position, c.glimpse_px)
-        background = model.background_decoder(model.background_encoder(image))
-        prior = model.prior(image)
-        kl = chamfer_kl(kept.position, kept.log_var, prior, c.sigma)
+        through = _Pass(
+            image=image,
+            proposals=proposals,
+            position=_sampled(kept.position, kept.log_var),
+            presence=kept.presence_logit.sigmoid(),
+            glimpses=glimpses,
+            inside=cut_windows(torch.ones_like(image[:, :1]), kept.position, c.glimpse_px),
+            patches=model.patches(_sampled(mean, log_var)),
+            background=model.background_decoder(model.background_encoder(image)),
+        )
+        kl = chamfer_kl(kept.position, kept.log_var, model.prior(image), c.sigma)
         terms = {
             "chamfer_kl": c.beta * kl,
             "feature_kl": c.feature_kl * _gaussian_kl(mean, log_var),
         }
-        monitors = {"present": presence.sum(1).mean()}
+        monitors = {"present": through.presence.sum(1).mean()}
         if progress.step < c.warmup_steps:
-            # Every weight has a gradient at every step, as training on several devices asks.
-            terms["presence"] = 0.0 * presence.sum()
-            terms["glimpse"] = scale * _off_colour(colour, glimpses, inside)
-            terms["background"] = scale * _squared(background, image)
+            terms |= self._apart(through)
         else:
-            picture = composite_windows(patches, position, presence, background)
-            terms["reconstruction"] = scale * _squared(picture, image)
-            terms["presence"] = c.presence_cost * presence.sum(1).mean()
-            shown, mask = presence.detach(), alpha.squeeze(2)
-            terms["centring"] = c.centring * (off_centre(mask) * shown).sum(1).mean()
-            seen = inside.squeeze(2) * mask
-            terms["sprawl"] = c.sprawl_cost * (sprawl(seen) * shown).sum(1).mean()
-            weight = inside * alpha.detach() * shown[:, :, None, None, None]
-            fidelity = c.glimpse_fidelity * scale
-            terms["glimpse"] = fidelity * _off_colour(colour, glimpses, weight)
+            picture = composite_windows(
+                through.patches, through.position, through.presence, through.background
+            )
+            terms["reconstruction"] = self._scale * _squared(picture, image)
+            terms |= self._particles(through)
             if c.crop_cells and progress.step >= c.crop_from * progress.steps:
                 terms["crop"] = c.crop_weight * self._crop_error(image, proposals)
             monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+    def _apart(self, through: _Pass) -> dict[str, Tensor]:
+        """Warm-up: the glimpses' colours and the background, each by itself."""
+        colour = through.patches[:, :, :3]
+        off = _off_colour(colour, through.glimpses, through.inside)
+        return {
+            # Every weight has a gradient at every step, as training on several devices asks.
+            "presence": 0.0 * through.presence.sum(),
+            "glimpse": self._scale * off,
+            "background": self._scale * _squared(through.background, through.image),
+        }
+
+    def _particles(self, through: _Pass) -> dict[str, Tensor]:
+        """What particles cost beside the picture; weighted by presence, which gets no gradient."""
+        c, shown = self._config, through.presence.detach()
+        colour, alpha = through.patches.split([3, 1], dim=2)
+        mask, seen = alpha.squeeze(2), (through.inside * alpha).squeeze(2)
+        weight = (seen.detach() * shown[:, :, None, None]).unsqueeze(2)
+        off = _off_colour(colour, through.glimpses, weight)
+        return {
+            "presence": c.presence_cost * through.presence.sum(1).mean(),
+            "centring": c.centring * (off_centre(mask) * shown).sum(1).mean(),
+            "sprawl": c.sprawl_cost * (sprawl(seen) * shown).sum(1).mean(),
+            "glimpse": c.glimpse_fidelity * self._scale * off,
+        }
 
     def _crop_error(self, image: Image, proposals: Proposals) -> Float[Tensor, ""]:
         """Squared distance between proposals in the picture and in a random crop of it.
@@ -120,6 +154,11 @@ class CompactObjective:
         return (sure * square).sum() / batch
 
 
+def _sampled(mean: Tensor, log_var: Tensor) -> Tensor:
+    """A draw from the Gaussian, with its gradient."""
+    return mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+
+
 def _off_colour(colour: Tensor, glimpses: Tensor, weight: Tensor) -> Float[Tensor, ""]:
     """Weighted squared error of the glimpses' colours; what lies outside the picture is unknown."""
     return (weight * (colour - glimpses) ** 2).sum() / colour.shape[0]
@@ -143,7 +182,7 @@ def chamfer_kl(
 ) -> Float[Tensor, ""]:
     """Chamfer-KL between the particles and the prior's proposals (DLP sec. 4.1, eq. 4)."""
     variance = sigma**2
-    spread = log_var - 2.0 * torch.log(torch.tensor(sigma)) + 1.0 - log_var.exp() / variance
+    spread = log_var - 2.0 * math.log(sigma) + 1.0 - log_var.exp() / variance
     square = (position[:, :, None] - proposal[:, None]) ** 2
     kl = -0.5 * (spread[:, :, None] - square / variance).sum(-1)
     return (kl.amin(1).sum(1) + kl.amin(2).sum(1)).mean()
