@@ -59,6 +59,14 @@ class Frame:
     encoding: Encoding
     reconstruction: Exact
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, without the particles."""
+        exact = self.reconstruction
+        extras = sum(array.nbytes for array in exact.extras.values())
+        layers = exact.compositor.nbytes if exact.compositor else 0
+        return self.input.nbytes + exact.pixels.nbytes + extras + layers
+
 
 class ModelHost:
     """Loads, encodes and decodes; knows nothing of the session and of other threads."""

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from kpstudio.services.runs import Curve, RunState
+from kpstudio.services.run_reader import Curve, RunState
 from kpstudio.ui.canvas.palette import COLOURS
 
 HELD_OUT = "held-out "

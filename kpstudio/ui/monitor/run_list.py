@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from kpstudio.services.runs import RunSummary, Status
+from kpstudio.services.run_reader import RunSummary, Status
 from kpstudio.ui.canvas.palette import COLOURS
 
 _WORDS: dict[Status, str] = {

@@ -22,7 +22,8 @@ from PySide6.QtWidgets import (
 )
 
 from kpstudio.services.engine import Engine
-from kpstudio.services.runs import ProbePictures, RunFollower, RunState, RunSummary
+from kpstudio.services.run_reader import RunState, RunSummary
+from kpstudio.services.runs import ProbePictures, RunFollower
 from kpstudio.session.session import Session
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.monitor.curves import HELD_OUT_COLOUR, CurveGrid

@@ -34,6 +34,10 @@ class GatedHost(ModelHost):
         self.entered = threading.Event()
         self.decoded: list[int] = []
         self.fault: Exception | None = None
+        self.left_device: str | None = None
+
+    def fall_back_to_cpu(self) -> str | None:
+        return self.left_device
 
     def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Exact:
         self.entered.set()
@@ -192,6 +196,21 @@ def test_frames_come_back_with_their_edits(bench: Bench, tiny: Path, folder: Pat
     np.testing.assert_array_equal(session.picture("edited").pixels, edited)  # type: ignore[union-attr]
 
 
+def test_a_damaged_frame_is_told_when_it_is_shown_and_not_before(
+    bench: Bench, tiny: Path, folder: Path
+) -> None:
+    (folder / "1.png").write_bytes(b"no picture")
+    bench.open(tiny, folder)
+    bench.engine.open_model(str(tiny))  # done after the frame was prepared in vain
+    bench.wait(lambda: bench.session.document.model.key == 2 and bench.is_exact)  # type: ignore[union-attr]
+    assert bench.notices == []
+    bench.session.update_view(frame=1)
+    bench.wait(lambda: bench.notices)
+    assert "1.png" in bench.notices[-1].text
+    bench.session.update_view(frame=2)
+    bench.wait(lambda: bench.is_exact and bench.session.picture("edited").frame == 2)  # type: ignore[union-attr]
+
+
 def test_media_without_a_model_is_shown_and_says_what_to_do(
     bench: Bench, make_picture: Make
 ) -> None:
@@ -295,13 +314,11 @@ def test_a_fault_of_the_model_is_told_once_and_the_next_edit_works(
     bench.wait(lambda: bench.is_exact)
 
 
-def test_out_of_memory_goes_on_on_the_cpu(
-    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_goes_on_on_the_cpu(make_bench: MakeBench, tiny: Path, picture: Path) -> None:
     host = GatedHost()
     bench = make_bench(host)
     bench.open(tiny, picture)
-    monkeypatch.setattr(host, "fall_back_to_cpu", lambda: "cuda:0")
+    host.left_device = "cuda:0"
     host.fault = torch.OutOfMemoryError("CUDA out of memory")
     bench.session.commit(move(0, 0.1, 0.1))
     bench.wait(lambda: bench.is_exact)

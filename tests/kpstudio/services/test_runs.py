@@ -26,7 +26,8 @@ from kpcore.training.events import (
 )
 from kpstudio.services.model_host import ModelHost
 from kpstudio.services.picture_media import open_source
-from kpstudio.services.runs import RunFollower, RunReader, RunState, summarise_folder
+from kpstudio.services.run_reader import RunReader, RunState, summarise_folder
+from kpstudio.services.runs import RunFollower
 
 
 class FakeRun:

@@ -16,7 +16,8 @@ from PySide6.QtTest import QTest
 
 from kpcore.training.events import Metrics, Snapshot, from_line, to_line
 from kpstudio.services.engine import Engine
-from kpstudio.services.runs import RunFollower, RunSummary
+from kpstudio.services.run_reader import RunSummary
+from kpstudio.services.runs import RunFollower
 from kpstudio.session.edits import MoveParticles
 from kpstudio.session.session import Session
 from kpstudio.ui.monitor import MonitorView
