@@ -10,6 +10,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -308,3 +309,36 @@ def test_kpcore_loads_without_qt_and_the_studio_with_torch_still_to_come():
     assert "torch" not in loaded_by("import kpcore, kpcore.checkpoint")
     studio = [name for name in sources() if part(name, "kpstudio") in {"session", "ui", "app"}]
     assert "torch" not in loaded_by("\n".join(f"import {name}" for name in studio))
+
+
+# -- declared dependencies ------------------------------------------------------------------------
+IMPORT_NAMES = {
+    "opencv-python": "cv2",
+    "pillow": "PIL",
+    "pyside6-essentials": "PySide6",
+    "torch-geometric": "torch_geometric",
+    "docstring-parser": "docstring_parser",
+}
+
+
+def declared(requirements: list[str]) -> set[str]:
+    """Top-level modules that a list of requirements brings."""
+    names = {re.split(r"[^\w.-]", text)[0].lower() for text in requirements}
+    return {IMPORT_NAMES.get(name, name) for name in names}
+
+
+def third_party(package: str) -> set[str]:
+    """Top-level modules that a package imports and that are neither Python's nor ours."""
+    ours = {"kpcore", "kpstudio", *sys.stdlib_module_names}
+    return {
+        item.what.split(".")[0] for item in imports() if item.where.split(".")[0] == package
+    } - ours
+
+
+def test_dependencies_are_declared_and_declared_ones_are_used():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    core = declared(project["dependencies"])
+    studio = declared(project["optional-dependencies"]["studio"])
+    assert third_party("kpcore") <= core
+    assert third_party("kpstudio") <= core | studio | {"shiboken6"}
+    assert core | studio <= third_party("kpcore") | third_party("kpstudio")
