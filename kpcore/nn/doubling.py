@@ -1,12 +1,16 @@
-"""Bilinear doubling and the convolution after it, as one convolution of the small map.
+"""Bilinear doubling and the 3x3 convolution after it in a quarter of the multiplications.
 
-Each pixel of the doubled map mixes two neighbours a quarter and three quarters; a 3x3 kernel over
-three such pixels reaches three pixels of the small map. So every one of the four places inside a
-doubled pixel has a 3x3 kernel of its own on the small map, with edges replicated in both cases.
-The work is the same; the doubled input map is never written.
+Four by four pixels of a convolution of the doubled map depend on six by six doubled pixels, which
+depend on four by four pixels of the small map. Winograd's minimal filtering turns the six by six
+into 36 products per channel pair instead of 144 (Lavin and Gray, Fast Algorithms for Convolutional
+Neural Networks, 2016); its input transform and the doubling are both linear, so they are one small
+matrix here, applied to the small map. The doubled map is never made. Rounding errors are a few
+times those of the plain convolution, about 3e-5 of a map's spread in single precision.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -14,45 +18,114 @@ from torch import Tensor, nn
 
 from kpcore.nn.blocks import ConvBlock, UpCNN
 
-_REACH = (
-    ((0.75, 0.25, 0.0), (0.25, 0.75, 0.0), (0.0, 0.75, 0.25)),
-    ((0.25, 0.75, 0.0), (0.0, 0.75, 0.25), (0.0, 0.25, 0.75)),
-)
-"""By place in the pair and by kernel tap: the shares of the small map's three pixels."""
+_POINTS = (0.0, 1.0, -1.0, 0.5, -0.5)
+"""Where the polynomials are evaluated; infinity is the sixth."""
+_TILES = 256
+"""Tiles worked on at once on a CPU: what they need stays in its cache."""
 
 
-def doubled_convolution(conv: nn.Conv2d) -> nn.Conv2d:
-    """Return the convolution of the small map that equals doubling, then `conv`.
+def _powers(degree: int) -> Tensor:
+    """Values of 1, x, ... x^degree at the points, and the last coefficient for infinity."""
+    rows = [[point**power for power in range(degree + 1)] for point in _POINTS]
+    return torch.tensor([*rows, [0.0] * degree + [1.0]], dtype=torch.float64)
 
-    Its channels lie as `nn.PixelShuffle(2)` wants them.
 
-    Args:
-        conv: 3x3, stride 1, edges replicated, with bias.
+def _transforms() -> tuple[Tensor, Tensor, Tensor]:
+    """Matrices of the input (from four small pixels), the kernel and the output, for one axis."""
+    kernel, output = _powers(2), _powers(3)
+    products = torch.einsum("ri,rt->itr", output, kernel).flatten(0, 1)
+    wanted = torch.zeros(4, 3, 6, dtype=torch.float64)
+    for place in range(4):
+        for tap in range(3):
+            wanted[place, tap, place + tap] = 1.0
+    window = torch.linalg.lstsq(products, wanted.flatten(0, 1)).solution
+    doubled = torch.tensor(
+        [
+            [0.75, 0.25, 0.0, 0.0],
+            [0.25, 0.75, 0.0, 0.0],
+            [0.0, 0.75, 0.25, 0.0],
+            [0.0, 0.25, 0.75, 0.0],
+            [0.0, 0.0, 0.75, 0.25],
+            [0.0, 0.0, 0.25, 0.75],
+        ],
+        dtype=torch.float64,
+    )
+    return window @ doubled, kernel, output.T
+
+
+class DoubledConvolution(nn.Module):
+    """Doubling, a 3x3 convolution with replicated edges, an activation, and maybe a 1x1 one.
+
+    For inference; batch norms are folded into `conv` before.
     """
-    merged = nn.Conv2d(
-        conv.in_channels, conv.out_channels * 4, 3, padding=1, padding_mode="replicate"
-    ).to(conv.weight)
-    reach = torch.tensor(_REACH, dtype=torch.float64, device=conv.weight.device)
-    weight = torch.einsum("oitu,pta,qub->opqiab", conv.weight.double(), reach, reach)
-    with torch.no_grad():
-        merged.weight.copy_(weight.flatten(0, 2))
-        if conv.bias is not None and merged.bias is not None:
-            merged.bias.copy_(conv.bias.repeat_interleave(4))
-    return merged.requires_grad_(False)
+
+    def __init__(self, conv: nn.Conv2d, activation: nn.Module, head: nn.Conv2d | None) -> None:
+        super().__init__()
+        self.activation = activation
+        spread, kernel, collect = _transforms()
+        weight = torch.einsum(
+            "rt,su,oitu->rsio", kernel, kernel, conv.weight.detach().cpu().double()
+        )
+        self._keep("weight", weight.flatten(0, 1), conv)
+        self._keep("spread", torch.kron(spread, spread), conv)
+        self._keep("collect", torch.kron(collect, collect), conv)
+        self._keep("bias", _bias(conv), conv)
+        self.with_head = head is not None
+        if head is not None:
+            self._keep("head_weight", head.weight.detach()[:, :, 0, 0].T, conv)
+            self._keep("head_bias", _bias(head), conv)
+        self.weight: Tensor
+        self.spread: Tensor
+        self.collect: Tensor
+        self.bias: Tensor
+        self.head_weight: Tensor
+        self.head_bias: Tensor
+
+    def _keep(self, name: str, value: Tensor, like: nn.Conv2d) -> None:
+        self.register_buffer(name, value.to(like.weight).contiguous(), persistent=False)
+
+    def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
+        """Return the map at twice the size."""
+        batch, _, height, width = maps.shape
+        padded = nn.functional.pad(maps, (1, 1, 1, 1), mode="replicate").permute(0, 2, 3, 1)
+        tiles = padded.unfold(1, 4, 2).unfold(2, 4, 2).permute(4, 5, 0, 1, 2, 3)
+        channels = (self.head_bias if self.with_head else self.bias).shape[0]
+        result = maps.new_empty(batch, height // 2, 4, width // 2, 4, channels)
+        for images, rows in self._portions(maps):
+            part = tiles[:, :, images, rows]
+            value = self._convolve(part.flatten(0, 1).flatten(1, 3))
+            place = result[images, rows]
+            place.copy_(value.view(4, 4, *part.shape[2:5], channels).permute(2, 3, 0, 4, 1, 5))
+        return result.view(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+    def _convolve(self, tiles: Float[Tensor, "16 T C"]) -> Float[Tensor, "16 T c"]:
+        count = tiles.shape[1]
+        spread = (self.spread @ tiles.flatten(1)).view(36, count, -1)
+        product = torch.bmm(spread, self.weight)
+        value = (self.collect @ product.flatten(1)).view(16, count, -1)
+        value = self.activation(value.add_(self.bias))
+        if self.with_head:
+            value = torch.addmm(self.head_bias, value.flatten(0, 1), self.head_weight)
+        return value.view(16, count, -1)
+
+    def _portions(self, maps: Tensor) -> Iterator[tuple[slice, slice]]:
+        """Images and rows of tiles that are worked on at once."""
+        batch, rows, across = maps.shape[0], maps.shape[2] // 2, maps.shape[3] // 2
+        if maps.is_cuda:
+            yield slice(0, batch), slice(0, rows)
+            return
+        images = max(1, _TILES // (rows * across))
+        step = max(1, _TILES // across)
+        for image in range(0, batch, images):
+            for row in range(0, rows, step):
+                yield slice(image, image + images), slice(row, row + step)
 
 
-def _pointwise(head: nn.Conv2d) -> nn.Conv2d:
-    """The same 1x1 convolution for each of the four places, channels shuffled."""
-    wide = nn.Conv2d(head.in_channels * 4, head.out_channels * 4, 1).to(head.weight)
-    same = torch.eye(4, dtype=head.weight.dtype, device=head.weight.device)
-    with torch.no_grad():
-        wide.weight.copy_(torch.kron(head.weight[:, :, 0, 0], same)[:, :, None, None])
-        if head.bias is not None and wide.bias is not None:
-            wide.bias.copy_(head.bias.repeat_interleave(4))
-    return wide.requires_grad_(False)
+def _bias(conv: nn.Conv2d) -> Tensor:
+    return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
 
 
-class MergedUpCNN(nn.Sequential):
+class FastUpCNN(nn.Sequential):
     """A folded `UpCNN` whose doublings are part of its convolutions."""
 
     def forward(self, input: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
@@ -60,18 +133,17 @@ class MergedUpCNN(nn.Sequential):
         return super().forward(input)
 
 
-def merge_doublings(network: UpCNN) -> MergedUpCNN:
+def merge_doublings(network: UpCNN) -> FastUpCNN:
     """Return a folded network (batch norms gone) without doublings of its own."""
-    layers: list[nn.Module] = []
     blocks = [block for block in network.body if isinstance(block, ConvBlock)]
+    layers: list[nn.Module] = []
     for index, block in enumerate(blocks):
         conv, activation = block.get_submodule("conv"), block.get_submodule("activation")
         if not isinstance(conv, nn.Conv2d):
-            raise TypeError(f"a block's conv is a {type(conv).__name__}")
+            raise TypeError(f"a block's convolution is a {type(conv).__name__}")
         if index == 0:
             layers += [conv, activation]
-        elif index < len(blocks) - 1:
-            layers += [doubled_convolution(conv), activation, nn.PixelShuffle(2)]
         else:
-            layers += [doubled_convolution(conv), activation]
-    return MergedUpCNN(*layers, _pointwise(network.head), nn.PixelShuffle(2))
+            head = network.head if index == len(blocks) - 1 else None
+            layers.append(DoubledConvolution(conv, activation, head))
+    return FastUpCNN(*layers)

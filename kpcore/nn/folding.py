@@ -31,7 +31,7 @@ def fold(module: M) -> M:
             for name, child in part.named_children():
                 if isinstance(child, UpCNN):
                     setattr(part, name, merge_doublings(child))
-        return copy.to(memory_format=torch.channels_last)
+        return copy.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _fold_chain(layers: nn.Sequential) -> None:

@@ -49,7 +49,8 @@ class PointNetLayer(MessagePassing):
         here = feature @ own.T + first.bias + there
         return self.propagate(edge_index, here=here, there=there)
 
-    def message(
+    # torch-geometric passes arguments by name.
+    def message(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, here_j: Float[Tensor, "E W"], there_i: Float[Tensor, "E W"]
     ) -> Float[Tensor, "E W"]:
         """Return what each edge says."""
@@ -58,7 +59,7 @@ class PointNetLayer(MessagePassing):
             value = layer(value)
         return value
 
-    def aggregate(
+    def aggregate(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, inputs: Float[Tensor, "E W"], ptr: None = None, dim_size: int | None = None
     ) -> Float[Tensor, "N W"]:
         """Return the maximum over each particle's edges, which lie side by side."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -12,6 +12,7 @@ from kpcore.nn.row_cache import RowCache
 
 if TYPE_CHECKING:
     from kpcore.models.dlp.model import DLP
+    from kpcore.models.dlp.renderers import ObjectRenderer
 
 
 class IncrementalDecoder:
@@ -22,15 +23,19 @@ class IncrementalDecoder:
 
     def __init__(self, model: DLP, encoding: Encoding) -> None:
         self._model = model
-        self._glimpses = RowCache(lambda rows: model.working.renderer.patches(rows))
+        self._glimpses = RowCache(lambda rows: self._renderer.patches(rows))
 
     @torch.no_grad()
     def __call__(self, latents: Latents) -> Decoding:
         """Return the picture of these latents."""
         particles = self._model.particles(latents)
-        renderer = self._model.working.renderer
-        background, heat = renderer.background(particles)
-        return renderer.compose(latents, self._glimpses(particles.feature), background, heat)
+        background, heat = self._renderer.background(particles)
+        patches = self._glimpses(particles.feature)
+        return self._renderer.compose(latents, patches, background, heat)
+
+    @property
+    def _renderer(self) -> ObjectRenderer:
+        return cast("ObjectRenderer", self._model.working.renderer)
 
 
 class PlainDecoder:
