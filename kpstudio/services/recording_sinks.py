@@ -17,12 +17,14 @@ from PIL import Image
 from kpcore.errors import DataError, InputError
 
 if TYPE_CHECKING:
-    from av.container import OutputContainer
-    from av.video.stream import VideoStream
+    from imageio.plugins.pyav import PyAVPlugin
 
 logger = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
+
+_CONTAINER = {"movflags": "+faststart"}
+_ENCODER = {"preset": "veryfast", "crf": "18", "threads": "1"}
 
 GIF_LIMIT = 1500
 """Frames of the longest GIF; longer recordings belong into an MP4."""
@@ -84,51 +86,41 @@ class Mp4Sink:
 
     def __init__(self, path: Path, part: Path, fps: int) -> None:
         self._path, self._part, self._fps = path, part, fps
-        self._container: OutputContainer | None = None
-        self._stream: VideoStream | None = None
-        self._frames = 0
+        self._writer: PyAVPlugin | None = None
 
     def write(self, frame: Pixels) -> None:
         """Write a frame; an odd last row or column is cut off."""
-        import av
-
         frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
-        form = "bgra" if frame.shape[2] == 4 else "rgb24"
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), form)
-        picture.pts = self._frames
         with _encoder_faults():
-            container, stream = self._begin(frame)
-            container.mux(stream.encode(picture))
-        self._frames += 1
+            if self._writer is None:
+                self._writer = self._begin()
+            self._writer.write_frame(frame, pixel_format="bgra" if frame.shape[2] == 4 else "rgb24")
 
-    def _begin(self, frame: Pixels) -> tuple[OutputContainer, VideoStream]:
-        import av
+    def _begin(self) -> PyAVPlugin:
+        import imageio.v3 as iio
+        from imageio.plugins.pyav import PyAVPlugin
 
-        if self._container is None or self._stream is None:
-            options = {"movflags": "+faststart"}
-            self._container = av.open(str(self._part), "w", format="mp4", options=options)
-            self._stream = self._container.add_stream(
-                "libx264", self._fps, options={"preset": "veryfast", "crf": "18", "threads": "1"}
-            )
-            self._stream.height, self._stream.width = frame.shape[:2]
-            self._stream.pix_fmt = "yuv420p"
-        return self._container, self._stream
+        writer = iio.imopen(str(self._part), "w", plugin=PyAVPlugin, options=_CONTAINER)
+        writer.init_video_stream("libx264", fps=self._fps, pixel_format="yuv420p")
+        if (stream := writer._video_stream) is not None:
+            # imageio has no argument for the encoder's own options; its defaults cost twice this.
+            stream.codec_context.options = _ENCODER
+        return writer
 
     def finish(self) -> None:
         """Close the file and give it its name."""
-        if self._container is not None and self._stream is not None:
+        if self._writer is not None:
             with _encoder_faults():
-                self._container.mux(self._stream.encode(None))
-                self._container.close()
+                self._writer.close()
         os.replace(self._part, self._path)
 
     def abort(self) -> None:
         """Remove what was written."""
-        container, self._container, self._stream = self._container, None, None
+        writer, self._writer = self._writer, None
         try:
-            if container is not None:
+            if writer is not None:
                 with _encoder_faults():
-                    container.close()
+                    writer.close()
         except OSError as error:
             logger.debug("an aborted recording was not closed: %s", error)
         self._part.unlink(missing_ok=True)
