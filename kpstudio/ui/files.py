@@ -100,11 +100,10 @@ class Files:
             )
         if not (set(found) <= {"run"} or self.may_replace()):
             return
-        for path in found.values():
-            self._window.settings.add_recent(path)
         if "session" in found:
             self.open_session(found["session"])
         elif "run" in found:
+            self._window.settings.add_recent(found["run"])
             self._window.open_run(found["run"])
         else:
             self._open(found.get("checkpoint"), found.get("media"))
@@ -127,6 +126,7 @@ class Files:
 
         def done(saved: object) -> None:
             self.path = path
+            self._window.settings.add_recent(path)
             layout = getattr(saved, "layout", "")
             if layout:
                 self._window.restore_layout(layout)

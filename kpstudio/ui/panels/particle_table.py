@@ -173,6 +173,7 @@ class ParticleTable(QAbstractTableModel):
         except KpError as error:
             self._session.notify(str(error), "error")
             return False
+        self.follow()
         return True
 
 

@@ -134,6 +134,7 @@ class ParticlesPanel(Panel):
 
     def focus_keep(self) -> None:
         """Put the keyboard on the slider."""
+        self.refresh()
         self.keep.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def sizeHint(self) -> QSize:

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from kpcore.errors import InputError
+from kpstudio.app import arguments, catch_exceptions
+from kpstudio.resource_files import resource_path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    folders = {
+        f"XDG_{name}_HOME": str(home / name) for name in ("CONFIG", "DATA", "STATE", "CACHE")
+    }
+    return {**os.environ, **folders, "QT_QPA_PLATFORM": "offscreen", **more}
+
+
+def run(home: Path, *given: str, timeout: float = 110, **more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "kpstudio", *given],
+        cwd=ROOT, env=environment(home, **more), capture_output=True, text=True, timeout=timeout,
+        check=False,
+    )  # fmt: skip
+
+
+# -- arguments -------------------------------------------------------------------------------------
+def test_arguments_are_read():
+    given = arguments(["a.png", "b.safetensors", "--device", "cuda:1", "--theme", "light"])
+    assert given.paths == ["a.png", "b.safetensors"]
+    assert (given.device, given.theme, given.demo) == ("cuda:1", "light", False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (["--device", "gpu"], "--device is auto, cpu, cuda, cuda:N or mps; got 'gpu'"),
+        (["--size", "10"], "--size is WIDTHxHEIGHT"),
+        (["--theme", "blue"], "invalid choice: 'blue'"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence_and_a_status(capsys, wrong, sentence):
+    with pytest.raises(SystemExit) as ended:
+        arguments(wrong)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+# -- exceptions ------------------------------------------------------------------------------------
+@pytest.fixture
+def told():
+    posted: list = []
+    sentences: list[tuple[str, str]] = []
+    before = catch_exceptions(posted.append, lambda *said: sentences.append(said))
+    yield posted, sentences
+    sys.excepthook, threading.excepthook = before
+
+
+def test_no_exception_dies_silently(told, caplog):
+    posted, sentences = told
+    try:
+        raise InputError("the picture has no pixels")
+    except InputError as error:
+        with caplog.at_level(logging.ERROR):
+            sys.excepthook(InputError, error, error.__traceback__)
+    for function in posted:
+        function()
+    assert sentences[0][0].endswith("what is open is kept: the picture has no pixels")
+    assert "Traceback" in sentences[0][1]
+    assert "the picture has no pixels" in caplog.text
+
+
+def test_exceptions_of_threads_are_told_too(told):
+    posted, sentences = told
+    thread = threading.Thread(target=lambda: 1 // 0)
+    thread.start()
+    thread.join()
+    for function in posted:
+        function()
+    assert "ZeroDivisionError" in sentences[0][0]
+
+
+# -- the program -----------------------------------------------------------------------------------
+def test_the_window_is_painted_before_torch_is_imported(home_of_its_own):
+    code = (
+        "import sys\n"
+        "from PySide6.QtWidgets import QApplication\n"
+        "from kpstudio.app import Application, arguments\n"
+        "app = QApplication(['kpstudio'])\n"
+        "application = Application(app, arguments([]))\n"
+        "application.window.show()\n"
+        "application.window.repaint()\n"
+        "assert application.window.isVisible()\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "assert not loaded & {'torch', 'pyqtgraph', 'av', 'cv2', 'scipy'}, loaded\n"
+        "application.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(home_of_its_own),
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_it_cleanly(home_of_its_own, tmp_path, number):
+    timings = tmp_path / "timings.jsonl"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kpstudio"], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env=environment(home_of_its_own, KPSTUDIO_TIMINGS=str(timings)),
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (timings.exists() and timings.read_text()):
+        time.sleep(0.05)
+    child.send_signal(number)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 0, said
+    assert "Traceback" not in said
+    assert json.loads(timings.read_text().splitlines()[0])["event"] == "window_shown"
+
+
+def test_doctor_names_versions_and_devices(home_of_its_own):
+    done = run(home_of_its_own, "--doctor")
+    assert done.returncode == 0, done.stderr
+    for fact in ("Keypoint Studio", "PySide6-Essentials", "torch", "CPU", "settings.json"):
+        assert fact in done.stdout
+
+
+def test_a_scripted_picture_of_nothing_openable_is_an_error(home_of_its_own, tmp_path):
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"nothing of the kind")
+    done = run(home_of_its_own, str(path), "--screenshot", str(tmp_path / "shot.png"))
+    assert done.returncode == 1
+    assert "broken.safetensors" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "shot.png").exists()
+
+
+def has_demo() -> bool:
+    try:
+        return resource_path("checkpoints/demo.safetensors").is_file()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_demo(), reason="this tree has no demo checkpoint")
+def test_the_scripted_drag_films_the_window_at_twice_the_density(home_of_its_own, tmp_path):
+    """One run for all of it: demo, drag, film, timings, screenshot, high density."""
+    import av
+    from PIL import Image
+
+    film, shot, timings = (tmp_path / name for name in ("film.mp4", "shot.png", "t.jsonl"))
+    done = run(
+        home_of_its_own, "--demo", "--size", "900x600", "--scripted-drag", str(film),
+        "--screenshot", str(shot), QT_SCALE_FACTOR="2", KPSTUDIO_TIMINGS=str(timings),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Image.open(shot) as picture:
+        assert picture.size == (1800, 1200)
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 500
+    with av.open(str(film)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) > 60
+    middle = [frame[:, : frame.shape[1] // 2] for frame in frames]
+    moved = abs(middle[len(middle) // 3].astype(int) - middle[0].astype(int)).max()
+    assert moved > 60, "the picture did not follow the hand"
+    events = {json.loads(line)["event"] for line in timings.read_text().splitlines()}
+    assert {"window_shown", "picture_shown", "exact_painted"} <= events
