@@ -181,3 +181,7 @@ class TrainRequest:
     checkpoint_every: int = 0
     overrides: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}; use 0 or more")

@@ -17,7 +17,7 @@ from torch import nn
 import kpcore
 from kpcore.api import KeypointModel
 from kpcore.checkpoint import find_device
-from kpcore.errors import DeviceError
+from kpcore.errors import DeviceError, InputError
 from kpcore.training.config import Precision
 
 
@@ -55,8 +55,14 @@ def accelerator_for(device: str, precision: Precision) -> Accelerator:
 
 
 def choose_threads(asked: int) -> int:
-    """Set and return torch's CPU threads: `asked`, or all cores this process may use."""
-    if asked < 1:
+    """Set and return torch's CPU threads: `asked`, or for 0 all cores this process may use.
+
+    Raises:
+        InputError: Fewer than 0 are asked for.
+    """
+    if asked < 0:
+        raise InputError(f"threads is {asked}; use 1 or more, or 0 for all cores")
+    if not asked:
         able = getattr(os, "sched_getaffinity", None)
         cores = len(able(0)) if able else (os.cpu_count() or 1)
         asked = max(1, min(torch.get_num_threads(), cores))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -195,11 +196,18 @@ def override(config: Any, changes: Sequence[str]) -> Any:
                 f"'--set {change}' is not a known field=value; the fields of "
                 f"{type(config).__name__} are {', '.join(known)}.{nearest(name, known)}"
             )
-        try:
-            plain[name] = json.loads(text)
-        except ValueError:
-            plain[name] = {"True": True, "False": False, "None": None}.get(text, text)
+        plain[name] = _value(text)
     return from_plain(type(config), plain)
+
+
+def _value(text: str) -> Any:
+    """Return what a user wrote: a value in JSON or Python, else the bare word."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
 
 
 def open_data(

@@ -71,10 +71,18 @@ class Meter:
         self.last = events[-1]
         return events
 
+    def require_finite(self, last_good: str) -> None:
+        """Raise `TrainingError` like `read`, over this process alone; nothing is taken out."""
+        if self._waiting:
+            self._checked(torch.cat([entry.values for entry in self._waiting]), last_good)
+
     def _rows(self, last_good: str) -> list[tuple[_Entry, list[float]]]:
         """Return the numbers of each step, over all processes; the only wait for the device."""
         together = torch.cat([entry.values for entry in self._waiting])
-        numbers: list[float] = cast("Tensor", self._accelerator.reduce(together, "mean")).tolist()
+        return self._checked(cast("Tensor", self._accelerator.reduce(together, "mean")), last_good)
+
+    def _checked(self, together: Tensor, last_good: str) -> list[tuple[_Entry, list[float]]]:
+        numbers: list[float] = together.tolist()
         rows: list[tuple[_Entry, list[float]]] = []
         for entry in self._waiting:
             mine, numbers = numbers[: len(entry.values)], numbers[len(entry.values) :]

@@ -130,7 +130,11 @@ class Trainer:
         self._open()
         with closing(batches(self.job.source, self._indices())) as pictures:
             for picture in pictures:
-                self._advance(picture)
+                try:
+                    self._advance(picture)
+                except Exception:
+                    self._require_finite()
+                    raise
                 stop = self._stop(interruption)
                 due = self._due(stop)
                 if due:
@@ -184,6 +188,11 @@ class Trainer:
         self.job.model.zero_grad(set_to_none=True)
         self._step += 1
         self._meter.add(self._step, self.job.phases[which].name, total, terms, monitors)
+
+    def _require_finite(self) -> None:
+        """Raise `TrainingError` when losses or weights have left the finite; asks no process."""
+        self._meter.require_finite(self._last_good)
+        require_finite(self.job.model, self._step, self._last_good)
 
     def _image(self, pictures: UInt8[Tensor, "B 3 H W"]) -> Tensor:
         if self._device.type == "cuda":

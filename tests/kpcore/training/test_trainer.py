@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from kpcore import checkpoint
+from kpcore import checkpoint, registry
 from kpcore.errors import CheckpointError, DataError, InputError, TrainingError
 from kpcore.training import events, launch
 from kpcore.training.config import DataChoice, TrainRequest
@@ -141,6 +141,36 @@ def test_nan_stops_with_step_term_and_last_good_checkpoint(tmp_path: Path, toy: 
     assert not (tmp_path / "run" / "checkpoints" / "step_00000010.safetensors").exists()
 
 
+def test_nan_that_breaks_the_model_before_it_is_read_is_still_named(
+    tmp_path: Path, toy: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    encode = toy.Toy.encode
+
+    def brittle(self: torch.nn.Module, image: torch.Tensor, reference: object = None) -> object:
+        encoding = encode(self, image)
+        if not torch.isfinite(encoding.latents.position).all():
+            raise IndexError("index -9223372036854775278 is out of bounds")
+        return encoding
+
+    monkeypatch.setattr(toy.Toy, "encode", brittle)
+    with pytest.raises(TrainingError, match=r"step 7: loss term 'size'.*step_00000005"):
+        _train(tmp_path / "run", steps=80, overrides=("spoil_at=6",))
+
+
+def test_a_model_that_breaks_tells_its_own_error(
+    tmp_path: Path, toy: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(self: torch.nn.Module, image: torch.Tensor, reference: object = None) -> object:
+        raise IndexError("no such particle")
+
+    job = launch.start(_request(), tmp_path / "run")
+    monkeypatch.setattr("kpcore.training.probe.look", lambda *_: b"")
+    monkeypatch.setattr(toy.Toy, "encode", broken)
+    with pytest.raises(IndexError, match="no such particle"):
+        Trainer(job).fit()
+    assert Run(tmp_path / "run").message == "no such particle"
+
+
 def test_a_full_disk_leaves_older_checkpoints_and_the_run(
     tmp_path: Path, toy: ModuleType, monkeypatch: pytest.MonkeyPatch
 ):
@@ -231,6 +261,18 @@ def test_a_video_holds_out_its_end(tmp_path: Path, toy: ModuleType):
     data = checkpoint.read_manifest(tmp_path / "run" / "model.safetensors").data
     assert data["framing"]["fit"] == "crop"
     assert data["held_out"]
+
+
+def test_overrides_take_values_as_kp_models_shows_them():
+    config = registry.get("dlp-object").presets["default"].config
+    for text in ("(8, 16)", "[8, 16]", "(8,16,)"):
+        changed = launch.override(
+            config, (f"prior_channels={text}", "tps_pairs=True", "prior=random")
+        )
+        assert changed.prior_channels == (8, 16)
+        assert changed.tps_pairs is True
+        assert changed.prior == "random"
+    assert launch.override(config, ("tps_pairs=true",)).tps_pairs is True
 
 
 @pytest.mark.parametrize(
