@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from cattrs import ClassValidationError, Converter, transform_error
 
@@ -16,6 +16,21 @@ T = TypeVar("T")
 @cache
 def _converter() -> Converter:
     return Converter(forbid_extra_keys=True)
+
+
+def _reason(error: BaseException, kind: type | None) -> str:
+    if isinstance(error, KeyError):
+        return "is missing"
+    if get_origin(kind) is Literal:
+        return f"should be one of {', '.join(map(str, get_args(kind)))}"
+    if isinstance(error, ValueError | TypeError) and kind is not None:
+        return f"should be {getattr(kind, '__name__', kind)} ({error})"
+    return str(error)
+
+
+def _placed(reason: str, path: str) -> str:
+    """Return the reason with the field that it is about, if it is about one."""
+    return f"{path.removeprefix('.')} {reason}" if path else reason
 
 
 def to_plain(config: object) -> dict[str, Any]:
@@ -44,7 +59,8 @@ def from_plain(kind: type[T], plain: object) -> T:
     try:
         return _converter().structure(plain, kind)
     except ClassValidationError as error:
-        reasons = "; ".join(transform_error(error))
+        told = transform_error(error, path="", format_exception=_reason)
+        reasons = "; ".join(_placed(*reason.rsplit(" @ ", 1)) for reason in told)
         raise InputError(f"not a valid {kind.__name__}: {reasons}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"not a valid {kind.__name__}: {error}") from error

@@ -13,6 +13,10 @@ from kpcore.errors import InputError
 class Inner:
     sigma: float = 0.1
 
+    def __post_init__(self) -> None:
+        if self.sigma < 0:
+            raise InputError(f"sigma is {self.sigma:g}; use 0 or more")
+
 
 @dataclass(frozen=True, slots=True)
 class Outer:
@@ -36,7 +40,10 @@ def test_missing_fields_take_defaults() -> None:
     [
         ({"chanels": [1]}, "Did you mean 'channels'"),
         ({"prior": "other"}, "prior"),
+        ({"prior": "other"}, "not a valid Outer: prior should be one of ssm, random$"),
         ({"channels": "x"}, "channels"),
+        ({"channels": [1, "wide"]}, r"channels\[1\] should be int .*'wide'"),
+        ({"inner": {"sigma": -1}}, "not a valid Outer: inner sigma is -1; use 0 or more$"),
         ({"inner": {"sigmo": 1}}, "sigmo"),
         ([1], "Outer"),
     ],
