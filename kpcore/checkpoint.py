@@ -103,6 +103,8 @@ def _read_header(path: Path) -> dict[str, Any]:
                 )
             size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             whole = path.stat().st_size
+            if 2 <= size <= _HEADER_LIMIT and whole - 8 < size and file.read(1) == b"{":
+                raise CheckpointError(_cut_short(path, whole, 8 + size))
             if not 2 <= size <= min(_HEADER_LIMIT, whole - 8):
                 raise CheckpointError(
                     f"'{path.name}' is not a checkpoint: no safetensors header in its {whole} "
@@ -110,7 +112,10 @@ def _read_header(path: Path) -> dict[str, Any]:
                 )
             header = json.loads(file.read(size))
     except OSError as error:
-        raise CheckpointError(f"cannot read '{path}': {error.strerror or error}") from error
+        raise CheckpointError(
+            f"cannot read '{path}': {error.strerror or error}; give a .safetensors file, such as "
+            f"the model.safetensors in a run directory"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"'{path.name}' is not a checkpoint: its header is not safetensors; open a "
@@ -125,11 +130,12 @@ def _read_header(path: Path) -> dict[str, Any]:
             f"'{path.name}' is not a checkpoint: its table of tensors is damaged"
         ) from error
     if ends and max(ends) + 8 + size > whole:
-        raise CheckpointError(
-            f"'{path.name}' is cut short: {whole} bytes of {max(ends) + 8 + size}; copy or "
-            f"download it again"
-        )
+        raise CheckpointError(_cut_short(path, whole, max(ends) + 8 + size))
     return header
+
+
+def _cut_short(path: Path, have: int, want: int) -> str:
+    return f"'{path.name}' is cut short: {have} bytes of at least {want}; copy or download it again"
 
 
 def save(
@@ -257,5 +263,5 @@ def find_device(name: str) -> torch.device:
         device.type == "mps" and not torch.backends.mps.is_available()
     )
     if absent:
-        raise DeviceError(f"this machine has no {name} device that torch can use; use cpu")
+        raise DeviceError(f"this machine has no {name} device that torch can use; use cpu or auto")
     return device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -32,5 +33,5 @@ def write_atomically(path: Path, blob: bytes, error_type: type[KpError]) -> None
             Path(temporary).unlink(missing_ok=True)
         raise error_type(
             f"cannot write '{path}': {error.strerror or error}; choose a folder that can be "
-            f"written and has {len(blob) / 1e6:.1f} MB free"
+            f"written and has {math.ceil(len(blob) / 1e5) / 10} MB free"
         ) from error

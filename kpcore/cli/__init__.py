@@ -12,6 +12,7 @@ from typing import Any
 
 import tyro
 from rich.console import Console
+from rich.table import Table
 
 import kpcore
 from kpcore.cli.encode import Encode
@@ -44,17 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["--help"]
+    name = words.pop(0)
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     try:
-        _require_command(words[0])
-        command = tyro.extras.subcommand_cli_from_dict(
-            _COMMANDS,
-            prog="kp",
-            description=_DESCRIPTION,
-            args=words,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-        )
-        return command.run()
+        if name in ("-h", "--help"):
+            _help()
+            return 0
+        if name not in _COMMANDS:
+            known = ", ".join(_COMMANDS)
+            raise InputError(
+                f"'kp {name}' is not a command; known: {known}.{nearest(name, _COMMANDS)}"
+            )
+        return tyro.cli(_COMMANDS[name], prog=f"kp {name}", args=words).run()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
     except KpError as error:
@@ -74,10 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _require_command(word: str) -> None:
-    if not word.startswith("-") and word not in _COMMANDS:
-        known = ", ".join(_COMMANDS)
-        raise InputError(f"'kp {word}' is not a command; known: {known}.{nearest(word, _COMMANDS)}")
+def _help() -> None:
+    console = Console(highlight=False)
+    console.print(f"{_DESCRIPTION}\n")
+    table = Table.grid("command", "purpose", padding=(0, 3, 0, 2))
+    for name, command in _COMMANDS.items():
+        table.add_row(f"[bold]kp {name}[/]", (command.__doc__ or "").split("\n", 1)[0])
+    console.print(table)
+    console.print(
+        "\n'kp COMMAND --help' explains a command; --debug with any of them shows where an error "
+        "happened; 'kp --version' tells the version."
+    )
 
 
 def _complain(message: str) -> None:

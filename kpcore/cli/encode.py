@@ -53,16 +53,17 @@ class Encode:
             if getattr(self, name) < 1:
                 raise InputError(f"--{name} is {getattr(self, name)}; use at least 1")
         single = self.out.suffix.lower() in (".npz", ".csv")
-        if self.out.suffix and not single and not self.out.is_dir():
+        if not single and (self.out.suffix or self.out.is_file()) and not self.out.is_dir():
             raise InputError(
-                f"'{self.out}' should end in .npz or .csv, or have no ending to be a folder"
+                f"'{self.out}' should be a file that ends in .npz or .csv, or a folder, which has "
+                f"no ending"
             )
         from kpcore.data.export import save_latents
         from kpcore.data.media import open_media
         from kpcore.latents import Latents
 
-        model = checkpoint.load(self.checkpoint, self.device)
         media = open_media(self.input)
+        model = checkpoint.load(self.checkpoint, self.device)
         pictures = self.pictures if single else self.out
         parts: list[Latents] = []
         frames: list[int] = []
@@ -80,8 +81,9 @@ class Encode:
         if single and framing is not None:
             save_latents(self.out, Latents.stack(parts), framing, frames)
         media.close()
+        noted = f" ({'; '.join(media.notes)})" if media.notes else ""
         Console(highlight=False, soft_wrap=True).print(
-            f"{len(frames)} frame(s) of '{media.name}' encoded to {self.out}", markup=False
+            f"{len(frames)} frame(s) of '{media.name}'{noted} encoded to {self.out}", markup=False
         )
         return 0
 

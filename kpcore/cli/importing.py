@@ -29,20 +29,27 @@ class Import:
         paper: Whose weights: dlp, Deep Latent Particles.
         file: The authors' file.
         out: Checkpoint to write, ending in .safetensors.
-        sigma: Standard deviation of heatmaps and proposals, which the file does not tell
-            (None: 0.1, as in all published models).
-        mask_threshold: Of the Masked model's heatmaps, which the file does not tell (None: 0.2).
-        prior_kept: Proposals kept by the prior's distance filter; only training asks for it (None:
-            the family's default).
+        sigma: Standard deviation of heatmaps and proposals, which the file does not tell.
+        mask_threshold: Of the Masked model's heatmaps, which the file does not tell.
+        prior_kept: Proposals kept by the prior's distance filter; only training asks for it.
         force: Replace OUT when it exists.
     """
 
     paper: Positional[Literal["dlp"]]
     file: Positional[Annotated[Path, tyro.conf.arg(metavar="FILE")]]
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")]
-    sigma: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
-    mask_threshold: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
-    prior_kept: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    sigma: Annotated[
+        float | None,
+        tyro.conf.arg(
+            metavar="FLOAT", help_behavior_hint="(default: 0.1, as in all published models)"
+        ),
+    ] = None
+    mask_threshold: Annotated[
+        float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="(default: 0.2)")
+    ] = None
+    prior_kept: Annotated[
+        int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: the family's)")
+    ] = None
     force: bool = False
 
     def run(self) -> int:

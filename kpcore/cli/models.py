@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ class Models:
     """List the model families and their presets; with a family, its configuration's fields.
 
     Attributes:
-        family: Show this family's fields, one per line, for 'kp train --set'.
+        family: Show this family's fields, for 'kp train --set', and what its presets change.
     """
 
-    family: Positional[Annotated[str | None, tyro.conf.arg(metavar="[FAMILY]")]] = None
+    family: Positional[
+        Annotated[str | None, tyro.conf.arg(metavar="[FAMILY]", help_behavior_hint="")]
+    ] = None
 
     def run(self) -> int:
         """Print the table."""
@@ -55,14 +58,24 @@ def _print_fields(family: Family, console: Console) -> None:
     from docstring_parser import parse
 
     texts = {
-        entry.arg_name: entry.description for entry in parse(family.config.__doc__ or "").params
+        entry.arg_name: entry.description
+        for kind in reversed(family.config.__mro__)
+        for entry in parse(kind.__doc__ or "").params
     }
     console.print(f"{family.title}\n{family.paper}", markup=False, soft_wrap=True)
-    table = Table("field", "default", *(n for n in family.presets if n != "default"), "meaning")
-    presets = [family.presets["default"], *(p for n, p in family.presets.items() if n != "default")]
-    for field in fields(family.config):
-        values = [getattr(preset.config, field.name) for preset in presets]
-        rest = ["" if value == values[0] else str(value) for value in values[1:]]
-        meaning = texts.get(field.name) or ""
-        table.add_row(field.name, str(values[0]), *rest, " ".join(meaning.split()))
+    default = family.presets["default"].config
+    table = Table("field", "default", "meaning")
+    for field in fields(default):
+        meaning = " ".join((texts.get(field.name) or "").split())
+        table.add_row(Text(field.name), Text(str(getattr(default, field.name))), Text(meaning))
     console.print(table)
+    changes = Table("preset", "changes")
+    for name, preset in family.presets.items():
+        changed = (
+            f"{field.name}={getattr(preset.config, field.name)}"
+            for field in fields(default)
+            if getattr(preset.config, field.name) != getattr(default, field.name)
+        )
+        if name != "default":
+            changes.add_row(name, Text("  ".join(changed)))
+    console.print(changes)

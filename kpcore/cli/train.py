@@ -7,7 +7,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import Positional, UseAppendAction
@@ -17,67 +17,74 @@ from kpcore.geometry.framing import Fit
 from kpcore.training.config import DataChoice, Precision, TrainRequest
 
 
+def _arg(metavar: str, default: str | None = None) -> Any:
+    """Return how an option is shown; `default` says what None, 0 or nothing stands for."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=default)
+
+
 @dataclass(frozen=True, slots=True)
 class Train:
     """Train a model on a video, a folder of images or procedural scenes; or resume a run.
 
-    kp train dlp-compact --data shapes --preset shapes;
-    kp train dlp-object --data traffic.mp4 --preset traffic --device cuda;
-    kp train --resume runs/NAME.
-    Several GPUs or machines: accelerate launch -m kpcore train dlp-object ...;
-    several CPU processes: torchrun --nproc-per-node 2 -m kpcore train ... --device cpu.
+    - kp train dlp-compact --data my_video.mp4
+    - kp train dlp-object --data traffic.mp4 --preset traffic --device cuda
+    - kp train dlp-compact --data shapes --preset shapes --steps 3000
+    - kp train --resume runs/NAME
+
     Ctrl-C ends a run after its step, with a checkpoint to resume from.
+
+    - Several GPUs or machines: accelerate launch -m kpcore train dlp-object ...
+    - Several CPU processes: torchrun --nproc-per-node 2 -m kpcore train ... --device cpu
 
     Attributes:
         family: Which model; 'kp models' lists them.
         data: Video, folder of images or videos, or procedural scenes by name.
         preset: Configuration and recipe to begin from; 'kp models' lists them.
-        steps: Optimiser steps of the whole run (None: the preset's).
-        batch: Images per step, over all devices (None: the preset's).
-        lr: Learning rate of Adam (None: the preset's).
+        steps: Optimiser steps of the whole run.
+        batch: Images per step, over all devices.
+        lr: Learning rate of Adam.
         seed: Of weights, data order and noise.
         device: cpu, cuda, cuda:N, mps, or auto: CUDA where there is one, else the CPU.
         precision: auto takes bf16 on CUDA hardware that has it, float32 elsewhere.
-        threads: CPU threads; 0 takes all cores.
-        out: Run directory (None: runs/FAMILY-DATA-TIME). Never overwritten.
+        threads: CPU threads.
+        out: Run directory; one that is in use is refused.
         held_out: Clips kept out of training to judge by: a number, a
-            fraction, or names with commas; a single video gives its last frames; 0 for none;
-            empty for a tenth.
+            fraction, or names with commas; a single video gives its last frames; 0 for none.
         stride: Use every n-th frame.
         fit: What gives when pictures have another shape than the model: crop the
             middle, stretch, or pad with black.
         box: Part of the pictures to use: left top right bottom, in pixels.
-        pool: Make so many procedural pictures at once and repeat them; 0: new ones endlessly.
-        snapshot_every: Steps between snapshots for the studio; 0: about 50 per run.
-        checkpoint_every: Steps between checkpoints; 0: about 20 per run.
+        pool: Make so many procedural pictures at once and repeat them.
+        snapshot_every: Steps between snapshots for the studio.
+        checkpoint_every: Steps between checkpoints.
         set: Change a field of the model's configuration, FIELD=VALUE; may be
             repeated. 'kp models FAMILY' lists the fields.
-        resume: Go on with this run directory; only --steps, --lr, --device and
-            --threads go with it.
+        resume: Go on with this run directory; besides, only steps, lr, device and threads can be
+            given.
     """
 
-    family: Positional[Annotated[str | None, tyro.conf.arg(metavar="FAMILY")]] = None
-    data: Annotated[str | None, tyro.conf.arg(metavar="SPEC")] = None
-    preset: str = "default"
-    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    batch: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    lr: Annotated[float | None, tyro.conf.arg(metavar="RATE")] = None
-    seed: int = 0
-    device: str = "auto"
+    family: Positional[Annotated[str | None, _arg("FAMILY", "")]] = None
+    data: Annotated[str | None, _arg("SPEC", "")] = None
+    preset: Annotated[str, _arg("NAME")] = "default"
+    steps: Annotated[int | None, _arg("N", "(default: the preset's)")] = None
+    batch: Annotated[int | None, _arg("N", "(default: the preset's)")] = None
+    lr: Annotated[float | None, _arg("RATE", "(default: the preset's)")] = None
+    seed: Annotated[int, _arg("N")] = 0
+    device: Annotated[str, _arg("NAME")] = "auto"
     precision: Precision = "auto"
-    threads: int = 0
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
-    held_out: str = ""
-    stride: int = 1
+    threads: Annotated[int, _arg("N", "(default: all cores)")] = 0
+    out: Annotated[Path | None, _arg("FOLDER", "(default: runs/FAMILY-DATA-TIME)")] = None
+    held_out: Annotated[str, _arg("WHICH", "(default: a tenth)")] = ""
+    stride: Annotated[int, _arg("N")] = 1
     fit: Fit = "crop"
     box: Annotated[
-        tuple[float, float, float, float] | None, tyro.conf.arg(metavar="PX PX PX PX")
+        tuple[float, float, float, float] | None, _arg("PX PX PX PX", "(default: all)")
     ] = None
-    pool: int = 0
-    snapshot_every: int = 0
-    checkpoint_every: int = 0
-    set: UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE")]] = ()
-    resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    pool: Annotated[int, _arg("N", "(default: new ones endlessly)")] = 0
+    snapshot_every: Annotated[int, _arg("N", "(default: about 50 per run)")] = 0
+    checkpoint_every: Annotated[int, _arg("N", "(default: about 20 per run)")] = 0
+    set: UseAppendAction[Annotated[tuple[str, ...], _arg("FIELD=VALUE")]] = ()
+    resume: Annotated[Path | None, _arg("RUN", "")] = None
 
     def run(self) -> int:
         """Train; return the exit status."""

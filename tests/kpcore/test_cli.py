@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -72,6 +73,14 @@ def test_every_option_of_train_is_explained(capsys: pytest.CaptureFixture[str]):
     assert "Ctrl-C" in text
 
 
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]):
+    for command in ("train", "models", "info", "encode", "import"):
+        assert main([command, "--help"]) == 0
+        assert f"usage: kp {command}" in capsys.readouterr().out
+        assert main([command, "--no-such-option"]) == 2
+        assert f"kp {command} --help" in capsys.readouterr().err
+
+
 def test_help_and_info_do_not_load_torch(saved: Path):
     code = (
         "import sys\nfrom kpcore.cli import main\n"
@@ -109,6 +118,9 @@ def test_train_and_resume(tmp_path: Path, toy: ModuleType, capsys: pytest.Captur
         (["train", "toy", "--data", "shapes", "--batch", "-3"], "batch is -3"),
         (["train", "toy", "--data", "shapes", "--lr", "-1"], "learning_rate is -1"),
         (["train", "toy", "--data", "shapes", "--device", "cuda:99"], "no cuda:99 device"),
+        (["train", "toy", "--data", "shapes", "--seed", "-1"], "seed is -1"),
+        (["train", "toy", "--data", "shapes", "--threads", "-1"], "threads is -1"),
+        (["train", "toy", "--data", "shapes", "--set", "particles=few"], "'few'"),
         (["train", "toy"], "--data is missing"),
         (["train"], "FAMILY is missing"),
         (["train", "--resume", "x", "--batch", "3"], "leave out --batch"),
@@ -232,6 +244,19 @@ def test_models_lists_every_family(toy: ModuleType, capsys: pytest.CaptureFixtur
     assert "how many." in text
 
 
+def test_models_explains_fields_that_a_configuration_inherits(
+    toy: ModuleType, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["models", "dlp-object"]) == 0
+    fields, presets = capsys.readouterr().out.split("┃ preset")
+    rows = [line.split("│") for line in fields.splitlines() if "│" in line]
+    meanings = {row[1].strip(): row[3].strip() for row in rows}
+    assert meanings["image_size"].startswith("side of")
+    assert meanings["exclusive_patches"]
+    assert all(meaning for name, meaning in meanings.items() if name)
+    assert "image_size=64" in presets
+
+
 def test_info_as_json(saved: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["info", str(saved), "--json"]) == 0
     plain = json.loads(capsys.readouterr().out)
@@ -249,7 +274,16 @@ def test_files_that_are_not_checkpoints(
     cut.write_bytes(saved.read_bytes()[:-100])
     text = tmp_path / "notes.txt"
     text.write_text("a list of things to do")
-    for path, said in ((trap, "pickle"), (cut, "cut short"), (text, "not a checkpoint")):
+    beheaded = tmp_path / "beheaded.safetensors"
+    beheaded.write_bytes(saved.read_bytes()[:60])
+    cases = (
+        (trap, "pickle"),
+        (cut, "cut short"),
+        (beheaded, "cut short"),
+        (text, "not a checkpoint"),
+        (tmp_path, "model.safetensors in a run directory"),
+    )
+    for path, said in cases:
         assert said in _refused(capsys, "info", path)
         assert said in _refused(capsys, "encode", path, folder, "-o", tmp_path / "out.npz")
     assert "cannot read" in _refused(capsys, "info", tmp_path / "none.safetensors")
@@ -291,6 +325,34 @@ def test_encode_a_folder_of_any_sizes(
         assert file["source_size"].tolist() == [16, 40]
 
 
+def test_encode_tells_what_was_converted(
+    tmp_path: Path, saved: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["encode", str(saved), str(folder / "c.jpg"), "-o", str(tmp_path / "o.csv")]) == 0
+    assert "CMYK turned into RGB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize("out", ["out.npz", "out.csv", "out"])
+def test_encode_to_a_disk_that_refuses(
+    tmp_path: Path,
+    saved: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    out: str,
+):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    said = _refused(capsys, "encode", saved, folder / "a.png", "-o", tmp_path / out)
+    assert os.strerror(number) in said
+    assert "0.1 MB free" in said
+    assert not [path for path in tmp_path.rglob("*out*") if path.is_file()]
+
+
 def test_encode_mistakes(
     tmp_path: Path, saved: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -299,7 +361,9 @@ def test_encode_mistakes(
     out = tmp_path / "out.npz"
     for name in ("broken.mp4", "broken.png", "none.png"):
         assert name in _refused(capsys, "encode", saved, tmp_path / name, "-o", out)
-    assert "end in .npz or .csv" in _refused(capsys, "encode", saved, folder, "-o", "out.txt")
+    (tmp_path / "taken").write_text("mine")
+    for name in ("out.txt", tmp_path / "taken"):
+        assert "ends in .npz or .csv" in _refused(capsys, "encode", saved, folder, "-o", name)
     assert "no cuda:99" in _refused(
         capsys, "encode", saved, folder, "-o", out, "--device", "cuda:99"
     )
