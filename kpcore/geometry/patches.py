@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.geometry.coordinates import pixel_centres
+from kpcore.geometry.windows import composite_windows
 
 Rule = Literal["remainder", "over"]
 """How layers cover each other: "remainder" gives each layer what the ones before it left
@@ -65,6 +66,20 @@ def visible(
     return torch.stack(masks, dim=1), 1.0 - used.clamp(0.0, 1.0)
 
 
+def composite_on_canvases(
+    patches: Float[Tensor, "B K 4 S S"],
+    position: Float[Tensor, "B K 2"],
+    presence: Float[Tensor, "B K"],
+    background: Float[Tensor, "B 3 H W"],
+    rule: Rule,
+) -> Float[Tensor, "B 3 H W"]:
+    """Return what `composite` does, with each glimpse on a canvas of its own: plain, but slow."""
+    canvas = place(patches, position, (background.shape[-2], background.shape[-1]))
+    canvas = canvas.clamp(0.0, 1.0)
+    masks, rest = visible(canvas[:, :, 3:] * presence[:, :, None, None, None], rule)
+    return rest * background + (masks * canvas[:, :, :3]).sum(dim=1)
+
+
 def composite(
     patches: Float[Tensor, "B K 4 S S"],
     position: Float[Tensor, "B K 2"],
@@ -83,10 +98,7 @@ def composite(
     """
     if patches.shape[1] == 0:
         return background
-    canvas = place(patches, position, (background.shape[-2], background.shape[-1]))
-    canvas = canvas.clamp(0.0, 1.0)
-    alpha = canvas[:, :, 3:]
-    if presence is not None:
-        alpha = alpha * presence[:, :, None, None, None]
-    masks, rest = visible(alpha, rule)
-    return rest * background + (masks * canvas[:, :, :3]).sum(dim=1)
+    shown = position.new_ones(position.shape[:2]) if presence is None else presence
+    if rule == "remainder":
+        return composite_windows(patches.clamp(0.0, 1.0), position, shown, background)
+    return composite_on_canvases(patches, position, shown, background, rule)

@@ -15,10 +15,14 @@ from torch import Tensor
 def _corner(
     position: Float[Tensor, "B K 2"], patch: int, size: tuple[int, int]
 ) -> tuple[Int[Tensor, "B K 2"], Float[Tensor, "B K 2"]]:
-    """Whole and fractional pixel of the first patch sample, (x, y); far outside is held outside."""
+    """Whole and fractional pixel of the first patch sample, (x, y).
+
+    What lies far outside, or nowhere (NaN), is held just outside.
+    """
     height, width = size
     scale = position.new_tensor([width, height])
     corner = (position + 1.0) * scale / 2.0 - patch / 2.0
+    corner = corner.nan_to_num(nan=-patch - 1.0)
     corner = corner.maximum(torch.full_like(scale, -patch - 1.0)).minimum(scale + 0.5)
     whole = corner.detach().floor()
     return whole.long(), corner - whole

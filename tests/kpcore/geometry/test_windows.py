@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from kpcore.geometry.patches import composite, place
+from kpcore.geometry.patches import composite_on_canvases, place
 from kpcore.geometry.windows import composite_windows, cut_windows
 
 
@@ -13,7 +13,7 @@ def test_windows_give_the_picture_and_gradients_of_whole_canvases() -> None:
     presence = torch.rand(2, 5, dtype=torch.float64, requires_grad=True)
     background = torch.rand(2, 3, 24, 20, dtype=torch.float64)
     weight = torch.rand(2, 3, 24, 20, dtype=torch.float64)
-    whole = composite(patches, position, presence, background, "remainder")
+    whole = composite_on_canvases(patches, position, presence, background, "remainder")
     windows = composite_windows(patches, position, presence, background)
     assert torch.allclose(whole, windows, atol=1e-12)
     inputs = (patches, position, presence)
@@ -28,7 +28,7 @@ def test_windows_give_the_picture_and_gradients_of_whole_canvases() -> None:
 def test_far_outside_nothing_is_drawn() -> None:
     background = torch.rand(1, 3, 16, 16)
     patches = torch.ones(1, 2, 4, 8, 8)
-    position = torch.tensor([[[9.0, 0.0], [0.0, -9.0]]])
+    position = torch.tensor([[[9.0, 0.0], [0.0, torch.nan]]])
     picture = composite_windows(patches, position, torch.ones(1, 2), background)
     assert torch.equal(picture, background)
 
