@@ -24,6 +24,8 @@ NEAR_PX = 3.0
 """A present particle this near an object's centre finds it."""
 STEP_ERROR_PX = 1.5
 """The picture must move as far as the particle, within this."""
+WHOLE = 0.95
+"""An object counts as seen whole when this share of its silhouette is visible."""
 CHANGED = 0.06
 """A pixel counts as changed when some channel differs by more than this (15 of 255)."""
 TEST_SEED = 1_000_003
@@ -42,8 +44,10 @@ class ObjectFigures:
         moved_within_1_5px: of the moves made, those after which the picture changed at the old
             and at the new place, each by at least half of the object's area, and the two changed
             areas' centroids lie as far apart as the particle was moved, within 1.5 px. Every
-            found object of which at least three quarters are seen is moved once, by 0.19 to 0.41
-            of the picture's side, to a random place free of other objects, if there is one.
+            found object that is seen whole (95 %) is moved once, by 0.19 to 0.41 of the picture's
+            side, to a random place free of other objects, if there is one. Of an object that the
+            edge or another object cuts, the hidden part comes to light when it is moved, so its
+            visible mask is not the truth at the new place.
         moved_strict: moved, and each changed area overlaps the object's true mask (as it is, and
             shifted) with an intersection over union of at least 0.5.
         psnr_elsewhere_db: mean over the moves, against the unedited reconstruction, of the pixels
@@ -203,7 +207,7 @@ def _measure_scene(
             continue
         tally.offsets.append(gap[nearest])
         step = _free_step(scene, number, random)
-        if step is not None and scene.visible[number] >= 0.75:
+        if step is not None and scene.visible[number] >= WHOLE:
             moves.append(_Move(int(shown[nearest]), number, step))
     if moves:
         edited = _moved_pictures(model, latents, moves, size)
