@@ -12,6 +12,12 @@ _GAIN = 0.85
 """More threads must take at most this share of the time, since the window needs a core too."""
 
 
+def cores_allowed() -> int:
+    """Return how many cores this process may use."""
+    able = getattr(os, "sched_getaffinity", None)
+    return len(able(0)) if able else (os.cpu_count() or 1)
+
+
 def choose_threads(work: Callable[[], object]) -> int:
     """Set torch's threads to the number that runs `work` fastest, and return it.
 
@@ -20,8 +26,7 @@ def choose_threads(work: Callable[[], object]) -> int:
     """
     import torch
 
-    able = getattr(os, "sched_getaffinity", None)
-    cores = len(able(0)) if able else (os.cpu_count() or 1)
+    cores = cores_allowed()
     best, best_ms = 1, float("inf")
     threads = 1
     while threads <= cores:

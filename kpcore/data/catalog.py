@@ -9,10 +9,10 @@ from pathlib import Path
 
 from kpcore.data import frame_cache
 from kpcore.data.clips import HeldOut, Split
-from kpcore.data.image_folder import FrameSource, Report
+from kpcore.data.image_folder import FrameSource
 from kpcore.data.media import Media, open_media
 from kpcore.data.procedural import EPOCH, SceneImages, names
-from kpcore.data.source import ImageSource
+from kpcore.data.source import ImageSource, Report
 from kpcore.errors import DataError, nearest
 from kpcore.geometry.framing import FramingRule
 

@@ -10,6 +10,7 @@ import fnmatch
 import hashlib
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,31 @@ class ClipReader:
         if self._video is not None:
             self._video.close()
             self._video = None
+
+
+class ClipReaders:
+    """Readers of some clips, of which the few used last stay open; not for several threads."""
+
+    def __init__(self, clips: Sequence[Clip], most: int, cache_bytes: int = 0) -> None:
+        self._clips, self._most, self._cache_bytes = clips, most, cache_bytes
+        self._open: OrderedDict[int, ClipReader] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __getitem__(self, number: int) -> ClipReader:
+        reader = self._open.pop(number, None)
+        if reader is None:
+            reader = ClipReader(self._clips[number], cache_bytes=self._cache_bytes)
+        self._open[number] = reader
+        while len(self._open) > self._most:
+            self._open.popitem(last=False)[1].close()
+        return reader
+
+    def close(self) -> None:
+        """Let go of all files."""
+        while self._open:
+            self._open.popitem()[1].close()
 
 
 @dataclass(frozen=True, slots=True)

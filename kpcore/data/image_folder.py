@@ -7,11 +7,9 @@ else they are decoded each time they are asked for.
 
 from __future__ import annotations
 
-import os
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
@@ -24,14 +22,12 @@ from torch import Tensor
 
 from kpcore.configuration import to_plain
 from kpcore.data import frame_cache
-from kpcore.data.clips import Clip, ClipReader, HeldOut, Split, find_clips, split_parts
+from kpcore.data.clips import Clip, ClipReader, ClipReaders, HeldOut, Split, find_clips, split_parts
 from kpcore.data.resample import apply_framing
-from kpcore.data.source import DataDescription
+from kpcore.data.source import DataDescription, Report
 from kpcore.errors import InputError
 from kpcore.geometry.framing import FramingRule
-
-Report = Callable[[int, int], None]
-"""Called with the frames ready so far and the frames in all, from any thread."""
+from kpcore.threads import cores_allowed
 
 MEMORY_BYTES = 1_500_000_000
 _OPEN_VIDEOS = 16
@@ -81,7 +77,7 @@ class FrameSource:
         self._parts, out = split_parts(self._clips, counts, split, held_out)
         self._ends = list(accumulate(len(part.rows) for part in self._parts))
         self._rows = self._load(counts, cache, memory_bytes, progress)
-        self._readers: OrderedDict[int, ClipReader] = OrderedDict()
+        self._readers = ClipReaders(self._clips, _OPEN_VIDEOS)
         self._lock = threading.Lock()
         self.description = DataDescription(
             source=str(path),
@@ -195,11 +191,7 @@ class FrameSource:
     def _decode(self, number: int, row: int) -> UInt8[ndarray, "3 H W"]:
         """Decode one frame of a clip that is not held."""
         with self._lock:
-            reader = self._readers.pop(number, None) or ClipReader(self._clips[number])
-            self._readers[number] = reader
-            while len(self._readers) > _OPEN_VIDEOS:
-                self._readers.popitem(last=False)[1].close()
-            return self._bring(reader.frame(row * self._stride))
+            return self._bring(self._readers[number].frame(row * self._stride))
 
 
 class _Meter:
@@ -219,4 +211,4 @@ class _Meter:
 
 
 def _workers(jobs: int) -> int:
-    return max(1, min(jobs, os.cpu_count() or 1, 8))
+    return max(1, min(jobs, cores_allowed(), 8))

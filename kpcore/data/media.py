@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal, Protocol
@@ -15,7 +14,7 @@ from typing import Literal, Protocol
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from kpcore.data.clips import Clip, ClipReader, find_clips
+from kpcore.data.clips import Clip, ClipReaders, find_clips
 from kpcore.data.image_file import read_image
 from kpcore.data.resample import resize
 from kpcore.data.video import CACHE_BYTES
@@ -104,9 +103,8 @@ class ClipMedia:
         """
         self.path = Path(path)
         self._clips = find_clips(self.path)
-        self._cache_bytes = cache_bytes
         self._lock = threading.RLock()
-        self._readers: OrderedDict[int, ClipReader] = OrderedDict()
+        self._readers = ClipReaders(self._clips, _OPEN_VIDEOS, cache_bytes)
         self.kind: Kind = "folder"
         if self.path.is_file():
             self.kind = "image" if self._clips[0].kind == "stills" else "video"
@@ -120,9 +118,9 @@ class ClipMedia:
                 self._size = (still.picture.shape[0], still.picture.shape[1])
                 self._notes = still.notes
             else:
-                self._size = self._reader(0).video.size
+                self._size = self._readers[0].video.size
             if all(clip.kind == "video" for clip in self._clips):
-                self._fps = self._reader(0).video.fps
+                self._fps = self._readers[0].video.fps
         except BaseException:
             self.close()
             raise
@@ -161,7 +159,7 @@ class ClipMedia:
             picture.flags.writeable = False
             return picture
         with self._lock:
-            return self._reader(number).frame(row)
+            return self._readers[number].frame(row)
 
     def frame_name(self, index: int) -> str:
         """Return the file that a frame comes from, below what was opened."""
@@ -184,9 +182,7 @@ class ClipMedia:
     def close(self) -> None:
         """Let go of the files."""
         with self._lock:
-            for reader in self._readers.values():
-                reader.close()
-            self._readers.clear()
+            self._readers.close()
 
     def _place(self, index: int) -> tuple[int, int]:
         """Clip and row of a frame."""
@@ -199,18 +195,7 @@ class ClipMedia:
 
     def _count(self, number: int) -> int:
         clip = self._clips[number]
-        return len(clip.paths) if clip.kind == "stills" else len(self._reader(number))
-
-    def _reader(self, number: int) -> ClipReader:
-        """The reader of a clip; the few used last stay open."""
-        with self._lock:
-            reader = self._readers.pop(number, None)
-            if reader is None:
-                reader = ClipReader(self._clips[number], cache_bytes=self._cache_bytes)
-            self._readers[number] = reader
-            while len(self._readers) > _OPEN_VIDEOS:
-                self._readers.popitem(last=False)[1].close()
-            return reader
+        return len(clip.paths) if clip.kind == "stills" else len(self._readers[number])
 
 
 def open_media(path: str | Path) -> Media:

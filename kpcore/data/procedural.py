@@ -11,8 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from kpcore.data.clips import Split
-from kpcore.data.image_folder import Report
-from kpcore.data.source import DataDescription
+from kpcore.data.source import DataDescription, Report
 from kpcore.data.synthetic import SCENES
 from kpcore.errors import InputError
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jaxtyping import UInt8
 from torch import Tensor
+
+Report = Callable[[int, int], None]
+"""Called with the pictures ready so far and the pictures in all, from any thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import kpcore
 from kpcore.api import KeypointModel
 from kpcore.checkpoint import find_device
 from kpcore.errors import DeviceError, InputError
+from kpcore.threads import cores_allowed
 from kpcore.training.config import Precision
 
 
@@ -54,7 +55,7 @@ def accelerator_for(device: str, precision: Precision) -> Accelerator:
     return accelerator
 
 
-def choose_threads(asked: int) -> int:
+def settle_threads(asked: int) -> int:
     """Set and return torch's CPU threads: `asked`, or for 0 all cores this process may use.
 
     Raises:
@@ -63,9 +64,7 @@ def choose_threads(asked: int) -> int:
     if asked < 0:
         raise InputError(f"threads is {asked}; use 1 or more, or 0 for all cores")
     if not asked:
-        able = getattr(os, "sched_getaffinity", None)
-        cores = len(able(0)) if able else (os.cpu_count() or 1)
-        asked = max(1, min(torch.get_num_threads(), cores))
+        asked = min(torch.get_num_threads(), cores_allowed())
     torch.set_num_threads(asked)
     return asked
 

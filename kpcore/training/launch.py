@@ -7,7 +7,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,24 +17,22 @@ from kpcore.api import Recipe
 from kpcore.configuration import from_plain, to_plain
 from kpcore.data.catalog import open_source
 from kpcore.data.clips import Split
-from kpcore.data.source import ImageSource
+from kpcore.data.source import ImageSource, Report
 from kpcore.errors import CheckpointError, DataError, InputError, TrainingError, nearest
 from kpcore.geometry.framing import FramingRule
 from kpcore.training.config import Cadence, DataChoice, Optimisation, RunRecord, TrainRequest
 from kpcore.training.device import (
     accelerator_for,
-    choose_threads,
     machine,
     place,
     seed_step,
     settle_precision,
+    settle_threads,
     versions,
 )
 from kpcore.training.events import read_record
 from kpcore.training.snapshots import RunFiles
 from kpcore.training.trainer import Job
-
-Report = Callable[[int, int], None]
 
 
 def start(request: TrainRequest, folder: Path | None = None, report: Report | None = None) -> Job:
@@ -61,7 +59,7 @@ def start(request: TrainRequest, folder: Path | None = None, report: Report | No
     config = override(preset.config, request.overrides)
     folder = folder or _default_folder(request)
     device = checkpoint.find_device(request.device)
-    threads = choose_threads(request.threads)
+    threads = settle_threads(request.threads)
     precision = settle_precision(request.precision, device)
     accelerator = accelerator_for(request.device, precision)
     if accelerator.is_main_process:
@@ -126,7 +124,7 @@ def resume(
             learning_rate=o.learning_rate if learning_rate is None else learning_rate,
         ),
         device=device or record.device,
-        threads=choose_threads(threads or record.threads),
+        threads=settle_threads(threads or record.threads),
     )
     files = RunFiles(folder)
     stem = files.pointers.last
