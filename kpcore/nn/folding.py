@@ -59,7 +59,7 @@ class InferenceCopy(Generic[M]):
     def __call__(self) -> M:
         """Return the copy of the module as it is now."""
         stamp = tuple(
-            (value.data_ptr(), value._version)
+            (value.data_ptr(), 0 if value.is_inference() else value._version)
             for value in chain(self._module.parameters(), self._module.buffers())
         )
         if self._copy is None or stamp != self._stamp:

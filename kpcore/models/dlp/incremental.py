@@ -29,9 +29,9 @@ class IncrementalDecoder:
     def __call__(self, latents: Latents) -> Decoding:
         """Return the picture of these latents."""
         particles = self._model.particles(latents)
-        background, heat = self._renderer.background(particles)
-        patches = self._glimpses(particles.feature)
-        return self._renderer.compose(latents, patches, background, heat)
+        renderer = self._renderer
+        background, heat = renderer.background(particles)
+        return renderer.compose(latents, self._glimpses(particles.feature), background, heat)
 
     @property
     def _renderer(self) -> ObjectRenderer:

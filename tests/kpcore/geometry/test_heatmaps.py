@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from kpcore.geometry.heatmaps import gaussian_maps, spatial_softmax
+
+
+def test_a_map_is_one_at_its_keypoint_and_falls_with_the_distance():
+    position = torch.tensor([[[-1.0, 1.0], [1.0 / 3.0, -1.0]]])
+    maps = gaussian_maps(position, 4, 0.5)
+    assert maps[0, 0, 3, 0] == pytest.approx(1.0)  # x left, y down
+    assert maps[0, 1, 0, 2] == pytest.approx(1.0)
+    step = 2.0 / 3.0
+    assert maps[0, 0, 3, 1] == pytest.approx(math.exp(-(step**2) / 0.5), rel=1e-5)
+    assert maps[0, 0, 2, 1] == pytest.approx(math.exp(-2 * step**2 / 0.5), rel=1e-5)
+
+
+def test_gradients_reach_the_position():
+    position = torch.tensor([[0.1, 0.2]], requires_grad=True)
+    gaussian_maps(position, 8, 0.1).square().sum().backward()
+    assert position.grad is not None
+    assert position.grad.abs().min() > 0
+
+
+def test_spatial_softmax_by_hand():
+    maps = torch.zeros(1, 2, 2)
+    maps[0, 0, 1] = 2.0  # means over rows: 0, 1; over columns: 1, 0
+    share = 1.0 / (1.0 + math.exp(-1.0))
+    want = torch.tensor([[2 * share - 1, 1 - 2 * share]])
+    assert torch.allclose(spatial_softmax(maps), want)
+
+
+def test_a_flat_map_points_to_the_middle():
+    assert torch.allclose(spatial_softmax(torch.ones(3, 4, 6)), torch.zeros(3, 2), atol=1e-6)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import torch
+
+from kpcore.geometry.warps import warp_pair
+
+
+def test_the_second_picture_is_warped_more_than_the_first():
+    torch.manual_seed(0)
+    coarse = torch.rand(6, 3, 6, 6)
+    image = torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bicubic").clamp(0, 1)
+    light, strong = warp_pair(image, margin=8)
+    assert light.shape == strong.shape == image.shape
+    first, second = (light - image).abs().mean(), (strong - image).abs().mean()
+    assert 0.0 < float(first) < 0.4 * float(second)
+
+
+def test_each_picture_has_its_own_warp():
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 32, 32).expand(2, -1, -1, -1)
+    _, strong = warp_pair(image)
+    assert not torch.allclose(strong[0], strong[1], atol=1e-3)
+
+
+def test_warps_repeat_with_the_seed():
+    image = torch.rand(1, 3, 16, 16)
+    pairs = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        pairs.append(warp_pair(image))
+    assert torch.equal(pairs[0][1], pairs[1][1])

@@ -1,0 +1,50 @@
+"""Doubling and convolving at once, against doing one after the other."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from kpcore.nn.blocks import UpCNN
+from kpcore.nn.doubling import DoubledConvolution
+from kpcore.nn.folding import fold
+
+
+def plain(maps: torch.Tensor, conv: nn.Conv2d) -> torch.Tensor:
+    return conv(nn.functional.interpolate(maps, scale_factor=2, mode="bilinear"))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (5, 3, 8, 4), (2, 3, 36, 64)])
+def test_it_is_the_convolution_of_the_doubled_map(shape):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 5, 3, padding=1, padding_mode="replicate").double()
+    maps = torch.randn(shape, dtype=torch.float64)
+    fast = DoubledConvolution(conv, nn.LeakyReLU(0.01), None)
+    want = nn.functional.leaky_relu(plain(maps, conv), 0.01)
+    assert torch.allclose(fast(maps), want, atol=1e-12)
+
+
+@torch.no_grad()
+def test_single_precision_keeps_its_digits():
+    torch.manual_seed(0)
+    conv = nn.Conv2d(64, 48, 3, padding=1, padding_mode="replicate")
+    maps = torch.randn(1, 64, 16, 16)
+    ours = DoubledConvolution(conv, nn.Identity(), None)(maps)
+    want = plain(maps.double(), conv.double())
+    assert float((ours - want).abs().max()) < 1e-4 * float(want.std())
+
+
+def test_a_folded_decoder_gives_the_same_map():
+    torch.manual_seed(0)
+    network = UpCNN(4, [8, 6, 5], 3).double()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.running_mean)
+            nn.init.uniform_(layer.running_var, 0.5, 2.0)
+            nn.init.normal_(layer.bias)
+    network.eval()
+    maps = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    folded = fold(nn.ModuleDict({"decoder": network}))["decoder"]
+    assert not any(isinstance(part, nn.BatchNorm2d | nn.Upsample) for part in folded.modules())
+    assert torch.allclose(folded(maps), network(maps), atol=1e-12)
