@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -46,7 +47,8 @@ from kpstudio.ui.theme import Theme, app_icon
 from kpstudio.ui.timings import PaintTimings
 
 if TYPE_CHECKING:
-    from kpstudio.services.autosave import Autosave
+    from kpstudio.services.autosave import Autosave, Recoverable
+    from kpstudio.services.session_file import SavedSession
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--device",
         default="",
-        help="where models run: auto, cpu, cuda, cuda:1, mps (default: as in the preferences)",
+        help="where models are opened this time: auto, cpu, cuda, cuda:1, mps (default: as in the "
+        "preferences)",
     )
     parser.add_argument(
         "--theme", choices=("dark", "light", "system"), help="for this and later sessions"
@@ -80,7 +83,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--scripted-drag",
         metavar="OUT.mp4",
         type=Path,
-        help="play a scripted drag on what is opened, film the window, and leave",
+        help="play a scripted drag on what is opened (the demo when nothing is named), film the "
+        "window, and leave; settings are neither read nor kept",
     )
     parser.add_argument(
         "--screenshot",
@@ -156,9 +160,9 @@ class Application(QObject):
         set_up_log()
         scripted = given.scripted_drag is not None or given.screenshot is not None
         self.is_scripted = scripted
-        settings = SettingsStore()
-        if given.device:
-            settings.settings = replace(settings.settings, device=given.device)
+        self._own_home = tempfile.TemporaryDirectory() if scripted else None
+        home = Path(self._own_home.name) / "settings.json" if self._own_home else None
+        settings = SettingsStore(home)
         if given.theme:
             settings.settings = replace(settings.settings, theme=given.theme)
         self.post = QtPost(self)
@@ -167,6 +171,7 @@ class Application(QObject):
         self.studio = Studio(session, engine, settings, Thumbnails(self.post), self.post)
         self.theme = Theme(app, settings.settings.theme)
         self.window = MainWindow(self.studio, self.theme)
+        self.window.files.device = given.device
         size = _size_of(given.size) if given.size else None
         if size is not None:
             self.window.resize(*size)
@@ -223,7 +228,6 @@ class Application(QObject):
 
     def _offer_recovery(self) -> None:
         from kpstudio.services.autosave import find_recoverable
-        from kpstudio.services.reopen import restore
         from kpstudio.ui.dialogs import ask_recovery
 
         if self.given.demo or self.given.paths or not self.studio.settings.settings.autosave:
@@ -234,13 +238,22 @@ class Application(QObject):
             if answer == "discard":
                 left.discard()
             elif answer == "recover":
-                try:
-                    restore(
-                        self.studio.engine, self.studio.session, left.saved, {},
-                        lambda saved, left=left: left.discard(),
-                    )  # fmt: skip
-                except KpError as error:
-                    self.studio.session.notify(str(error), "error")
+                self._recover(left)
+
+    def _recover(self, left: Recoverable) -> None:
+        """Open what was left behind, at the frame of its last edit."""
+        from kpstudio.services.reopen import restore
+
+        def done(saved: SavedSession) -> None:
+            left.discard()
+            frame = saved.edits[saved.cursor - 1].get("frame") if saved.cursor else None
+            if isinstance(frame, int):
+                self.studio.session.update_view(frame=frame)
+
+        try:
+            restore(self.studio.engine, self.studio.session, left.saved, {}, done)
+        except KpError as error:
+            self.studio.session.notify(str(error), "error")
 
     # -- ending ----------------------------------------------------------------------------------
     def _on_signal(self) -> None:
@@ -263,6 +276,8 @@ class Application(QObject):
             self.autosave.close()
         self.studio.close(2.0)
         self.post.close()
+        if self._own_home is not None:
+            self._own_home.cleanup()
         self._signals.close()
         if self.timings is not None:
             self.timings.close()

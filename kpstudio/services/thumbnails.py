@@ -39,6 +39,7 @@ class Thumbnails:
         self._post = post
         self._kept: OrderedDict[_Key, Pixels] = OrderedDict()
         self._media: OrderedDict[str, Media] = OrderedDict()
+        self._unreadable: set[_Key] = set()
         self._waiting: deque[tuple[_Key, Done]] = deque()
         self._condition = threading.Condition()
         self._closed = False
@@ -55,7 +56,7 @@ class Thumbnails:
             done(path, frame, kept)
             return
         with self._condition:
-            if self._closed:
+            if self._closed or key in self._unreadable:
                 return
             self._waiting.append((key, done))
             self._condition.notify()
@@ -90,6 +91,7 @@ class Thumbnails:
                 pixels = self._read(key)
             except (KpError, OSError, ValueError) as error:
                 logger.info("no thumbnail of %s: %s", key[0], error)
+                self._unreadable.add(key)
                 continue
             self._post(lambda key=key, done=done, pixels=pixels: self._answer(key, done, pixels))
         for media in self._media.values():

@@ -151,6 +151,11 @@ def has_something(now: Situation) -> bool:
     return document.model is not None or document.media is not None
 
 
+def has_canvases(now: Situation) -> bool:
+    """The centre shows the canvases."""
+    return has_something(now) and not now.monitoring
+
+
 def has_picture(now: Situation) -> bool:
     """There is something on the canvases."""
     return any(now.session.picture(role) is not None for role in ROLES)
@@ -336,7 +341,7 @@ def _layer_action(name: LayerName, shortcuts: tuple[str, ...] = ()) -> Action:
         "View/Layers",
         partial(_toggle_layer, name=name),
         shortcuts,
-        enabled=lambda now: layer_is_offered(name, now.can),
+        enabled=lambda now: has_something(now) and layer_is_offered(name, now.can),
         checked=partial(_layer_is_visible, name=name),
         on_canvas=True,
     )
@@ -431,7 +436,7 @@ _VIEW = (
             apart=True),
     Action("grid", "&Grid of equals", "Show the four canvases at one size", "View",
            lambda w: w.session.update_view(grid=not w.session.view.grid), ("G",), "compare",
-           lambda now: not now.monitoring, lambda w: w.session.view.grid, on_canvas=True),
+           has_canvases, lambda w: w.session.view.grid, on_canvas=True),
     Choices("theme", "&Theme", "Choose light or dark", "View", lambda w: w.theme_choices(), "moon",
             apart=True),
     Action("next-theme", "Switch light and dark", "Use the other theme", "View",

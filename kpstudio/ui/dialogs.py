@@ -93,6 +93,7 @@ class TextDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         copy = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+        buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
@@ -200,7 +201,9 @@ class Preferences(QDialog):
         form.addRow("&Theme", self.theme)
         form.addRow("&Device for models", self.device)
         form.addRow("&Rate of recordings", self.fps)
-        form.addRow("&Folder for recordings", row)
+        label = QLabel("&Folder for recordings", self)
+        label.setBuddy(self.folder)
+        form.addRow(label, row)
         form.addRow(self.autosave)
         form.addRow(self.welcome)
         buttons = QDialogButtonBox(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 LEFT_PX, RIGHT_PX = 232, 304
+LOW_PX = 800
+"""In a window lower than this, the panels at the right share their room by tabs."""
+
 SHOWN: dict[PresetName, tuple[str, ...]] = {
     "edit": ("models", "media", "history", "particles", "particle", "layers", "frames"),
     "monitor": ("particles", "particle"),
@@ -114,6 +117,9 @@ class Docks(QObject):
     def fit(self) -> None:
         """Give the docks their usual sizes."""
         docks, window = self._docks, self._window
+        if window.height() < LOW_PX:
+            window.tabifyDockWidget(docks["particle"], docks["layers"])
+            docks["particle"].raise_()
         sides = Qt.Orientation.Horizontal
         window.resizeDocks([docks["models"], docks["particles"]], [LEFT_PX, RIGHT_PX], sides)
         heights = {"models": 150, "media": 230, "history": 200, "particles": 330, "particle": 210}

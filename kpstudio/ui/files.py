@@ -30,11 +30,18 @@ EVERYTHING = "All files (*)"
 
 
 class Files:
-    """Asks where a choice is needed; every failure becomes one sentence, and nothing is lost."""
+    """Asks where a choice is needed; every failure becomes one sentence, and nothing is lost.
+
+    Attributes:
+        path: Of the saved session that is open, or None.
+        device: Where models are opened in place of the preferences' device; empty for that.
+        ask_unsaved: Asks what to do with unsaved edits.
+    """
 
     def __init__(self, window: MainWindow) -> None:
         self._window = window
         self.path: Path | None = None
+        self.device = ""
         self.ask_unsaved: Callable[[], Answer] = window.ask_unsaved
 
     # -- opening ---------------------------------------------------------------------------------
@@ -109,7 +116,8 @@ class Files:
             self._open(found.get("checkpoint"), found.get("media"))
 
     def _open(self, checkpoint: Path | None, media: Path | None) -> None:
-        engine, device = self._window.engine, self._window.settings.settings.device
+        engine = self._window.engine
+        device = self.device or self._window.settings.settings.device
         self._window.leave_monitor()
         if checkpoint is not None:
             self.path = None
@@ -139,10 +147,14 @@ class Files:
 
     def open_demo(self) -> None:
         """Open the shipped model on a shipped picture."""
-        if self.may_replace():
-            self.path = None
-            self._window.leave_monitor()
-            self._window.engine.open_demo()
+        if not self.may_replace():
+            return
+        try:
+            shipped = library.demo()
+        except KpError as error:
+            self._tell(str(error))
+        else:
+            self._open(shipped.checkpoint, shipped.sample)
 
     def open_sample(self, path: Path) -> None:
         """Open a shipped picture; with the shipped model when none is open."""

@@ -109,6 +109,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._on_theme()
         self._restore()
+        self._show_centre()
         self._on_document(self.session.document)
         self.update_title()
         self._refresh_actions()
@@ -255,6 +256,10 @@ class MainWindow(QMainWindow):
     def _show_centre(self) -> None:
         document = self.session.document
         anything = document.model is not None or document.media is not None
+        focused = QApplication.focusWidget()
+        homeless = (
+            focused is None or not focused.isVisible() or self.welcome.isAncestorOf(focused)
+        )
         welcome = self._on_welcome or (not anything and self.settings.settings.show_welcome)
         if self.preset == "monitor" and self._monitor is not None:
             self.stack.setCurrentWidget(self._monitor)
@@ -267,8 +272,8 @@ class MainWindow(QMainWindow):
         if inner is not None:
             inner.setContentsMargins(margin, margin, margin, margin)
         self._is_welcoming = welcome
-        if not welcome and self.focusWidget() in (None, self.welcome, self.welcome.demo):
-            self.compare.main.setFocus()
+        if not welcome and homeless:
+            self.canvas.setFocus()
 
     # -- actions ---------------------------------------------------------------------------------
     def _soon(self, *_: object) -> None:
@@ -610,7 +615,8 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         """Give the keyboard to what is in the centre."""
         super().showEvent(event)
-        if self.focusWidget() is None:
+        focused = self.focusWidget()
+        if focused is None or not focused.isVisible():
             (self.welcome.demo if self._is_welcoming else self.canvas).setFocus()
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -73,17 +73,15 @@ QDialog#palette { background: $raised; border: 1px solid $line; }
 QDialog#palette QListWidget { background: $raised; }
 QTreeView::item { padding: 2px 0; }
 
-QLineEdit, QAbstractSpinBox, QPlainTextEdit, QTextBrowser, QComboBox {
+QLineEdit, QAbstractSpinBox, QPlainTextEdit, QTextBrowser {
   background: $raised; color: $text; border: 1px solid $line; border-radius: 6px; padding: 3px 6px;
   selection-background-color: $accent; selection-color: $on_accent;
 }
 QTableView QLineEdit, QTableView QAbstractSpinBox { border-radius: 0; padding: 0 2px; }
-QLineEdit:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus, QTextBrowser:focus,
-QComboBox:focus { border-color: $accent; }
-QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled { color: $faint; }
+QLineEdit:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus, QTextBrowser:focus { border-color: $accent; }
+QLineEdit:disabled, QAbstractSpinBox:disabled { color: $faint; }
+QAbstractSpinBox QLineEdit { border: none; background: transparent; padding: 0 4px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: none; }
-QComboBox::drop-down { border: none; width: 18px; }
-QComboBox QAbstractItemView { background: $raised; color: $text; border: 1px solid $line; }
 
 QDockWidget { color: $secondary; }
 QDockWidget > QWidget { background: $panel; }

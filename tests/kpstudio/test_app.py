@@ -15,6 +15,8 @@ import pytest
 from kpcore.errors import InputError
 from kpstudio.app import arguments, catch_exceptions
 from kpstudio.resource_files import resource_path
+from kpstudio.services.session_file import SavedMedia, SavedSession
+from kpstudio.session.document import MediaInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -177,3 +179,130 @@ def test_the_scripted_drag_films_the_window_at_twice_the_density(home_of_its_own
     assert moved > 60, "the picture did not follow the hand"
     events = {json.loads(line)["event"] for line in timings.read_text().splitlines()}
     assert {"window_shown", "picture_shown", "exact_painted"} <= events
+
+
+# -- recovery --------------------------------------------------------------------------------------
+class Left:
+    """What a studio left behind."""
+
+    def __init__(self) -> None:
+        self.discarded = False
+        edit = {"kind": "move", "frame": 2, "rows": [0], "to": [[0.0, 0.0]]}
+        media = SavedMedia("/nowhere/clip.mp4", "clip.mp4", "video", 5)
+        self.saved = SavedSession("/nowhere/toy.safetensors", "Toy", media, (edit,), 1)
+        self.time = 0.0
+
+    def discard(self) -> None:
+        self.discarded = True
+
+
+@pytest.fixture
+def application(qtbot, monkeypatch):
+    from PySide6.QtWidgets import QApplication
+
+    from kpstudio.app import Application
+
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    made = Application(app, arguments([]))
+    qtbot.addWidget(made.window)
+    made.window.files.ask_unsaved = lambda: "discard"
+    yield made
+    made.close()
+    made.setParent(None)
+    app.setStyleSheet("")
+
+
+@pytest.mark.parametrize(
+    ("answer", "discarded", "restored"),
+    [("recover", True, True), ("discard", True, False), ("later", False, False)],
+)
+def test_what_a_crash_left_is_offered(application, monkeypatch, answer, discarded, restored):
+    left, opened, asked = Left(), [], []
+
+    def restore(engine, session, saved, pictures, done):
+        opened.append(saved)
+        session.open_media(MediaInfo(1, saved.media.path, saved.media.name, "video", 5))
+        done(saved)
+
+    monkeypatch.setattr("kpstudio.services.autosave.find_recoverable", lambda: [left])
+    monkeypatch.setattr("kpstudio.services.reopen.restore", restore)
+    monkeypatch.setattr(
+        "kpstudio.ui.dialogs.ask_recovery", lambda *said: asked.append(said[1:3]) or answer
+    )
+    application._offer_recovery()
+    assert asked == [("toy on clip.mp4", 1)]
+    assert left.discarded is discarded
+    assert bool(opened) is restored
+    assert application.studio.session.view.frame == (2 if restored else 0)
+
+
+def test_a_recovery_that_fails_is_told_and_kept(application, monkeypatch):
+    left, told = Left(), []
+
+    def restore(*_):
+        raise InputError("the checkpoint is missing")
+
+    application.studio.session.noticed.connect(lambda notice: told.append(notice.text))
+    monkeypatch.setattr("kpstudio.services.autosave.find_recoverable", lambda: [left])
+    monkeypatch.setattr("kpstudio.services.reopen.restore", restore)
+    monkeypatch.setattr("kpstudio.ui.dialogs.ask_recovery", lambda *_: "recover")
+    application._offer_recovery()
+    assert told == ["the checkpoint is missing"]
+    assert not left.discarded
+
+
+# -- the main job ----------------------------------------------------------------------------------
+@pytest.mark.slow
+@pytest.mark.skipif(not has_demo(), reason="this tree has no demo checkpoint")
+def test_open_drag_see_undo_save_and_reopen(application, qtbot, tmp_path):
+    """A real model behind the real window, driven by the mouse."""
+    from PySide6.QtCore import QPoint, Qt
+
+    window, session = application.window, application.studio.session
+    told: list[str] = []
+    session.noticed.connect(lambda notice: told.append(notice.text))
+    window.resize(1200, 800)
+    window.show()
+    qtbot.waitExposed(window)
+    window.files.open_demo()
+    qtbot.waitUntil(lambda: session.picture("edited") is not None, timeout=60_000)
+    canvas = window.compare.main
+    before = session.picture("edited").pixels.copy()
+    mark = max(canvas.overlay.marks, key=lambda mark: mark.certainty)
+    start = QPoint(*map(round, canvas.viewport.to_view(mark.at)))
+    left = Qt.MouseButton.LeftButton
+    qtbot.mousePress(canvas, left, pos=start)
+    step = 4 if start.x() < canvas.width() / 2 else -4
+    for index in range(1, 21):
+        qtbot.mouseMove(canvas, start + QPoint(step * index, 0))
+        qtbot.wait(10)
+    assert session.in_gesture
+    qtbot.mouseRelease(canvas, left, pos=start + QPoint(step * 20, 0))
+    assert session.history.cursor == 1
+
+    def is_exact():
+        picture = session.picture("edited")
+        return picture.tier == "exact" and picture.revision == session.revision
+
+    qtbot.waitUntil(is_exact, timeout=20_000)
+    after = session.picture("edited").pixels.copy()
+    assert abs(after.astype(int) - before).max() > 40
+    moved = session.latents
+    session.undo()
+    qtbot.waitUntil(is_exact, timeout=20_000)
+    assert (session.picture("edited").pixels == before).all()
+    session.redo()
+    qtbot.waitUntil(is_exact, timeout=20_000)
+    path = tmp_path / "work.kps"
+    assert window.files.save_to(path), told
+    assert session.is_saved
+    assert window.windowTitle().startswith("work.kps · ")
+    window.files.close()
+    assert session.document.model is None
+    window.files.open_any([path])
+    qtbot.waitUntil(lambda: session.history.cursor == 1, timeout=60_000)
+    assert session.latents.rows("position") == moved.rows("position")
+    qtbot.waitUntil(is_exact, timeout=20_000)
+    assert (session.picture("edited").pixels == after).all()
+    assert session.is_saved

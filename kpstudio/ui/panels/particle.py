@@ -170,8 +170,8 @@ class ParticlePanel(Panel):
         can = model.capabilities
         first = rows[0]
         number = latents.topology.identity[first] + 1
-        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        self.title_changed.emit(f"Particle {number}{more}")
+        several = f"{len(rows)} particles"
+        self.title_changed.emit(several if len(rows) > 1 else f"Particle {number}")
         for widget in (self.presence, self._presence_label):
             widget.setVisible(can.presence != "none")
         self.glimpse.setVisible(can.glimpse_px > 0 and can.layers)

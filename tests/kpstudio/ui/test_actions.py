@@ -15,9 +15,9 @@ from .conftest import open_document
 
 ALWAYS = {
     "open", "open-folder", "screenshot", "copy-screenshot", "quit", "preferences", "smooth",
-    "grid", "next-theme", "preset-edit", "preset-monitor", "preset-present", "reset-layout",
+    "next-theme", "preset-edit", "preset-monitor", "preset-present", "reset-layout",
     "full-screen", "open-model", "open-run", "recordings", "palette", "shortcuts", "welcome",
-    "demo", "diagnostics", "about", "layer-picture", "layer-input",
+    "demo", "diagnostics", "about",
 }  # fmt: skip
 
 

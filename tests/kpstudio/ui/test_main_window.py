@@ -70,6 +70,13 @@ def test_opening_shows_canvases_and_the_panels_that_have_something_to_show(windo
     assert "frames" in shown(window)
 
 
+def test_the_keyboard_is_on_the_demo_and_then_on_the_canvas(window, session):
+    window.activateWindow()
+    assert window.focusWidget() is window.welcome.demo
+    open_document(session)
+    assert window.focusWidget() is window.compare.main
+
+
 def test_presets_arrange_the_window(window, session):
     open_document(session)
     window.set_preset("present")
@@ -452,6 +459,15 @@ def test_the_demo_without_its_file_is_one_sentence(window, told, monkeypatch):
     monkeypatch.setattr("kpstudio.services.library.demo", absent)
     window.files.open_demo()
     assert "no resource" in told[0]
+
+
+def test_a_device_given_for_this_time_is_used_and_not_kept(window, asked, tmp_path, settings):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"")
+    window.files.device = "cuda:1"
+    window.files.open_any([path])
+    assert asked == [("open_model", str(path), "cuda:1")]
+    assert settings.settings.device == "auto"
 
 
 def test_files_are_asked_for_at_the_place_of_the_last(window, tmp_path):
