@@ -134,6 +134,14 @@ class Latents:
         return tuple(self.position.shape[:-2])
 
     # -- whole-value changes ----------------------------------------------------------------------
+    def named(self) -> dict[str, Tensor]:
+        """Return the fields that the family has, by name, in their order."""
+        return {
+            field.name: value
+            for field in _FIELDS
+            if (value := getattr(self, field.name)) is not None
+        }
+
     def _map(
         self, change: Callable[[Tensor, _Field], Tensor], topology: Topology | None = None
     ) -> Latents:

@@ -36,15 +36,6 @@ from kpcore.geometry.coordinates import unit_to_pixel
 from kpcore.geometry.framing import Framing
 from kpcore.latents import Latents
 
-_OPTIONAL = (
-    "position_log_var",
-    "presence",
-    "prototype",
-    "feature",
-    "feature_log_var",
-    "background",
-)
-
 
 def save_picture(
     path: str | Path,
@@ -85,7 +76,7 @@ def save_latents(
     path = Path(path)
     suffix = _check_suffix(path, (".csv", ".npz"))
     arrays = _arrays(latents, framing, frames)
-    blob = _csv(arrays) if suffix == ".csv" else _npz(arrays)
+    blob = _csv(arrays) if suffix == ".csv" else npz_bytes(arrays)
     write_atomically(path, blob, DataError)
 
 
@@ -98,16 +89,11 @@ def _check_suffix(path: Path, known: tuple[str, ...]) -> str:
 
 def _arrays(latents: Latents, framing: Framing, frames: Sequence[int] | None) -> dict[str, ndarray]:
     """Everything that is exported, by name, with a leading image axis where it has one."""
-
-    def images(name: str) -> ndarray | None:
-        value = getattr(latents, name)
-        if value is None:
-            return None
-        array = value.detach().cpu().numpy()
-        return array if latents.batch_shape else array[None]
-
-    position = images("position")
-    if position is None or position.ndim != 3:
+    single = not latents.batch_shape
+    own = {name: value.detach().cpu().numpy() for name, value in latents.named().items()}
+    own = {name: array[None] if single else array for name, array in own.items()}
+    position = own.pop("position")
+    if position.ndim != 3:
         raise InputError("latents of one image or of a batch of images can be exported")
     count = len(position)
     numbers = list(range(count)) if frames is None else list(frames)
@@ -115,7 +101,7 @@ def _arrays(latents: Latents, framing: Framing, frames: Sequence[int] | None) ->
         raise InputError(f"{len(numbers)} frame numbers do not fit latents of {count} images")
     x: Any = position[..., 0].astype(np.float64)
     y: Any = position[..., 1].astype(np.float64)
-    arrays: dict[str, ndarray] = {
+    return {
         "frame": np.array(numbers, np.int64),
         "particle": np.array(latents.topology.identity, np.int64),
         "position": position,
@@ -124,16 +110,16 @@ def _arrays(latents: Latents, framing: Framing, frames: Sequence[int] | None) ->
         "model_size": np.array(framing.size, np.int64),
         "source_size": np.array(framing.source_size, np.int64),
         "framing_box": np.array(framing.box, np.int64),
+        **own,
     }
-    arrays.update({name: a for name in _OPTIONAL if (a := images(name)) is not None})
-    return arrays
 
 
 def _pixels(x: Any, y: Any, size: tuple[int, int]) -> ndarray:
     return np.stack([unit_to_pixel(x, size[1]), unit_to_pixel(y, size[0])], axis=-1)
 
 
-def _npz(arrays: dict[str, ndarray]) -> bytes:
+def npz_bytes(arrays: dict[str, ndarray]) -> bytes:
+    """Return named arrays as the bytes of an .npz file."""
     blob = io.BytesIO()
     np.savez_compressed(blob, allow_pickle=False, **arrays)
     return blob.getvalue()

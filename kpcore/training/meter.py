@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kpcore.errors import TrainingError
 from kpcore.training.events import Metrics
-from kpcore.training.snapshots import not_finite
+from kpcore.training.finite import not_finite
 
 
 class _Entry(NamedTuple):

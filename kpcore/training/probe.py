@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from kpcore.api import KeypointModel
+from kpcore.data.export import npz_bytes
 from kpcore.data.source import ImageSource
 from kpcore.latents import Latents
 
 PICTURES = 8
-_FIELDS = (
-    "position",
-    "position_log_var",
-    "feature",
-    "feature_log_var",
-    "presence",
-    "prototype",
-    "background",
-)
 
 
 def choose(source: ImageSource, count: int = PICTURES) -> UInt8[Tensor, "N 3 H W"]:
@@ -35,7 +25,7 @@ def choose(source: ImageSource, count: int = PICTURES) -> UInt8[Tensor, "N 3 H W
 
 def originals(pictures: UInt8[Tensor, "N 3 H W"]) -> bytes:
     """Return the probe's own pictures as the bytes of an .npz file."""
-    return _npz({"originals": _rows(pictures)})
+    return npz_bytes({"originals": _rows(pictures)})
 
 
 @torch.no_grad()
@@ -49,22 +39,15 @@ def look(model: KeypointModel, pictures: UInt8[Tensor, "N 3 H W"], device: torch
     decoded = model.decode(encoding.latents, encoding.context).image
     arrays = _arrays(encoding.latents)
     arrays["reconstructions"] = _rows((decoded.float() * 255.0).round().to(torch.uint8))
-    return _npz(arrays)
+    return npz_bytes(arrays)
 
 
 def _arrays(latents: Latents) -> dict[str, np.ndarray]:
     return {
         name: value.float().cpu().numpy() if value.is_floating_point() else value.cpu().numpy()
-        for name in _FIELDS
-        if (value := getattr(latents, name)) is not None
+        for name, value in latents.named().items()
     }
 
 
 def _rows(pictures: UInt8[Tensor, "N 3 H W"]) -> np.ndarray:
     return pictures.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
-    return file.getvalue()

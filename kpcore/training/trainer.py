@@ -24,11 +24,12 @@ from kpcore.training.card import card
 from kpcore.training.config import RunRecord
 from kpcore.training.device import channels_last, seed_step
 from kpcore.training.event_log import EventLog
+from kpcore.training.finite import require_finite
 from kpcore.training.interruption import Interruption
 from kpcore.training.meter import Meter
 from kpcore.training.optimisers import adam, phase_at, set_rate, unpack
 from kpcore.training.order import batches, indices_of_step
-from kpcore.training.snapshots import RunFiles, Standing, require_finite
+from kpcore.training.snapshots import RunFiles, Standing
 from kpcore.training.validation import HeldOut
 
 Listener = Callable[[events.Event], None]

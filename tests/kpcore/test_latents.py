@@ -75,3 +75,10 @@ def test_nothing_may_be_selected() -> None:
     none = make().select([])
     assert none.count == 0
     assert len(none.topology) == 0
+
+
+def test_named_tells_what_the_family_has() -> None:
+    value = make()
+    named = value.named()
+    assert list(named) == ["position", "feature", "presence", "background"]
+    assert named["feature"] is value.feature
