@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ class Progress:
         self._reading: TaskID | None = None
         self._steps, self._shown = 0, 0.0
         self._quiet = False
+        self._folder = Path()
 
     def __enter__(self) -> Progress:
         self._bars.start()
@@ -70,6 +72,7 @@ class Progress:
     def open(self, job: Job) -> None:
         """Say what is about to be trained."""
         self._quiet = not job.accelerator.is_main_process
+        self._folder = job.folder
         if self._quiet:
             return
         record = job.record
@@ -99,7 +102,8 @@ class Progress:
             case events.Warned() | events.Stopped():
                 self._say(event.message)
             case events.Finished():
-                self._say(f"done: {event.step} steps in {event.seconds:.0f} s, {event.file}")
+                path = self._folder / event.file
+                self._say(f"done: {event.step} steps in {event.seconds:.0f} s, {path}")
             case _:
                 pass
 

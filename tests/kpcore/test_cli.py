@@ -99,6 +99,7 @@ def test_train_and_resume(tmp_path: Path, toy: ModuleType, capsys: pytest.Captur
     assert "step 4/4" in text
     assert "images/s" in text
     assert "held-out PSNR" in text
+    assert text.endswith(f"{run / 'model.safetensors'}\n")
     assert checkpoint.read_manifest(run / "model.safetensors").config["particles"] == 5
     assert main(["train", "--resume", str(run), "--steps", "6"]) == 0
     assert "going on after step 4 of 6" in capsys.readouterr().out
