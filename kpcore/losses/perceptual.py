@@ -93,7 +93,7 @@ def _fill(features: nn.Sequential, path: Path) -> None:
     except OSError as error:
         raise DataError(
             f"cannot read the VGG16 weights '{path}': {error.strerror or error}; give the path of "
-            f"torchvision's vgg16-397923af.pth, or train with the loss 'mse'"
+            f"torchvision's vgg16-397923af.pth, or learn from pixels (--set reconstruction=mse)"
         ) from error
     except (RuntimeError, ValueError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(
@@ -117,8 +117,8 @@ def download() -> Path:
     """
     path = cached()
     advice = (
-        f"put torchvision's {path.name} at '{path}', give its path as vgg_weights, or train with "
-        f"the loss 'mse'"
+        f"put torchvision's {path.name} at '{path}', give its path (kp train: --set "
+        f"vgg_weights=PATH), or learn from pixels (--set reconstruction=mse)"
     )
     try:
         if not path.exists():
