@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -203,10 +203,6 @@ def read_events(path: str | os.PathLike[str], offset: int = 0) -> tuple[list[Eve
 
 
 # -- a run directory, read ---------------------------------------------------------------------
-Status: TypeAlias = Literal["empty", "running", "finished", "stopped", "failed"]
-_END: Mapping[type[Event], Status] = {Finished: "finished", Stopped: "stopped", Failed: "failed"}
-
-
 @dataclass(frozen=True, slots=True)
 class ProbePictures:
     """The fixed probe batch as the model saw it at one step.
@@ -222,104 +218,8 @@ class ProbePictures:
     latents: Mapping[str, np.ndarray]
 
 
-class Run:
-    """A run directory, also one that is still being written; call `refresh` for what is new."""
-
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        """Open a run directory.
-
-        Raises:
-            TrainingError: It is not one, or its `config.json` is damaged.
-        """
-        self.folder = Path(folder)
-        self.record = read_record(self.folder)
-        self.events: list[Event] = []
-        self._offset = 0
-        self.refresh()
-
-    def refresh(self) -> list[Event]:
-        """Read and return the events that are new; a resumed run takes back what it repeats."""
-        fresh, self._offset = read_events(self.folder / "events.jsonl", self._offset)
-        for event in fresh:
-            if isinstance(event, Resumed):
-                self.events = [old for old in self.events if old.step <= event.step]
-            self.events.append(event)
-        return fresh
-
-    @property
-    def metrics(self) -> list[Metrics]:
-        """Training loss along the run, in order of steps."""
-        return [event for event in self.events if isinstance(event, Metrics)]
-
-    @property
-    def validations(self) -> list[Validation]:
-        """Held-out figures along the run."""
-        return [event for event in self.events if isinstance(event, Validation)]
-
-    @property
-    def snapshots(self) -> list[Snapshot]:
-        """Probe pictures along the run."""
-        return [event for event in self.events if isinstance(event, Snapshot)]
-
-    @property
-    def status(self) -> Status:
-        """How the run stands by its last word ("running" also when it was killed outright)."""
-        for event in reversed(self.events):
-            if type(event) in _END:
-                return _END[type(event)]
-            if isinstance(event, Started | Resumed | Metrics):
-                return "running"
-        return "empty"
-
-    @property
-    def message(self) -> str:
-        """Why the run stopped or failed, or its last warning; empty when there is none."""
-        for event in reversed(self.events):
-            if isinstance(event, Stopped | Failed | Warned):
-                return event.message
-        return ""
-
-    @property
-    def step(self) -> int:
-        """The last step told of."""
-        return max((event.step for event in self.events), default=0)
-
-    def curves(self) -> dict[str, tuple[list[int], list[float]]]:
-        """Return each figure as (steps, values): loss, terms, monitors, speed, held-out."""
-        curves: dict[str, tuple[list[int], list[float]]] = {}
-
-        def add(name: str, step: int, value: float) -> None:
-            steps, values = curves.setdefault(name, ([], []))
-            steps.append(step)
-            values.append(value)
-
-        for event in self.metrics:
-            named = {"loss": event.loss, **event.terms, **event.monitors}
-            named |= {"learning rate": event.learning_rate, "images/s": event.images_per_s}
-            for name, value in named.items():
-                add(name, event.step, value)
-        for event in self.validations:
-            named = {"loss": event.loss, "psnr_db": event.psnr_db, **event.terms}
-            for name, value in named.items():
-                add(f"held-out {name}", event.step, value)
-        return curves
-
-    def weights(self, snapshot: Snapshot) -> Path | None:
-        """Return the checkpoint to drag with at that step, or None when it was thinned out."""
-        path = self.folder / snapshot.weights
-        return path if snapshot.weights and path.is_file() else None
-
-    def pictures(self, snapshot: Snapshot) -> ProbePictures:
-        """Return the probe pictures of a snapshot.
-
-        Raises:
-            TrainingError: The file is absent or damaged.
-        """
-        return read_pictures(self.folder, snapshot)
-
-
 def read_pictures(folder: Path, snapshot: Snapshot) -> ProbePictures:
-    """Return the probe pictures of a snapshot of the run in `folder`, without reading its events.
+    """Return the probe pictures of a snapshot of the run in `folder`.
 
     Raises:
         TrainingError: The file is absent or damaged.

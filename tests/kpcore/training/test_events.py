@@ -17,7 +17,6 @@ from kpcore.training.events import (
     Finished,
     Metrics,
     Resumed,
-    Run,
     Snapshot,
     Started,
     Stopped,
@@ -25,6 +24,8 @@ from kpcore.training.events import (
     Warned,
     from_line,
     read_events,
+    read_pictures,
+    read_record,
     to_line,
 )
 
@@ -122,53 +123,18 @@ def test_two_writers_are_refused(tmp_path: Path):
     EventLog(tmp_path / "events.jsonl").close()
 
 
-def _run(folder: Path, events: list[Event]) -> Run:
-    (folder / "config.json").write_text(
-        '{"family": "toy", "preset": "default", "config": {}, "data": {"source": "x"},'
-        '"optimisation": {"steps": 9, "batch": 1, "learning_rate": 0.1},'
-        '"cadence": {"log": 1, "snapshot": 1, "validate": 1, "checkpoint": 1}}'
-    )
-    (folder / "events.jsonl").write_bytes(b"".join(map(to_line, events)))
-    return Run(folder)
-
-
-def _step(step: int, loss: float) -> Metrics:
-    return Metrics(step, 0.0, "all", loss, {"mse": loss})
-
-
-def test_a_resumed_run_tells_each_step_once(tmp_path: Path):
-    before = [Started(9), _step(1, 5.0), CheckpointWritten(2, "c"), _step(3, 4.0), _step(4, 3.5)]
-    run = _run(tmp_path, [*before, Resumed(2, 9), _step(3, 4.1)])
-    assert run.curves()["mse"] == ([1, 3], [5.0, 4.1])
-    assert run.status == "running"
-    assert run.step == 3
-    with (tmp_path / "events.jsonl").open("ab") as file:
-        file.write(to_line(Failed(3, "no more")))
-    assert [type(event) for event in run.refresh()] == [Failed]
-    assert (run.status, run.message) == ("failed", "no more")
-
-
-@pytest.mark.parametrize(
-    ("last", "status"),
-    [(Finished(9, "m"), "finished"), (Stopped(3, "x"), "stopped"), (_step(3, 1.0), "running")],
-)
-def test_status(tmp_path: Path, last: Event, status: str):
-    assert _run(tmp_path, [Started(9), last]).status == status
-
-
 def test_what_is_not_a_run_is_said(tmp_path: Path):
     with pytest.raises(TrainingError, match="not a run directory"):
-        Run(tmp_path)
+        read_record(tmp_path)
     (tmp_path / "config.json").write_text('{"family": "toy"')
     with pytest.raises(TrainingError, match="damaged"):
-        Run(tmp_path)
+        read_record(tmp_path)
 
 
 def test_probe_pictures_that_are_gone_are_said(tmp_path: Path):
-    run = _run(tmp_path, [Snapshot(1, "snapshots/step.npz", "snapshots/step.safetensors")])
+    snapshot = Snapshot(1, "snapshots/step.npz", "snapshots/step.safetensors")
     with pytest.raises(TrainingError, match="step 1"):
-        run.pictures(run.snapshots[0])
-    assert run.weights(run.snapshots[0]) is None
+        read_pictures(tmp_path, snapshot)
 
 
 def test_reading_a_run_needs_no_torch():

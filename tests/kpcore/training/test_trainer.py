@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -15,10 +17,12 @@ from kpcore import checkpoint, registry
 from kpcore.errors import CheckpointError, DataError, InputError, TrainingError
 from kpcore.training import events, launch
 from kpcore.training.config import DataChoice, TrainRequest
-from kpcore.training.events import Event, Metrics, Run
+from kpcore.training.events import Event, Metrics, read_events, read_pictures
 from kpcore.training.trainer import Trainer
+from kpstudio.services.run_reader import RunReader, RunState
 
 Listener = Callable[[Event], None]
+E = TypeVar("E", bound=Event)
 
 
 def _request(**changes: object) -> TrainRequest:
@@ -39,6 +43,23 @@ def _train(folder: Path, *listeners: Listener, **changes: object) -> Event:
     return Trainer(launch.start(_request(**changes), folder), listeners).fit()
 
 
+def _state(folder: Path) -> RunState:
+    """What the studio reads of a run."""
+    reader = RunReader(folder)
+    reader.refresh()
+    return reader.state(time.time())
+
+
+def _status(folder: Path) -> tuple[str, str]:
+    summary = _state(folder).summary
+    return summary.status, summary.message
+
+
+def _told(folder: Path, kind: type[E]) -> list[E]:
+    events, _ = read_events(folder / "events.jsonl")
+    return [event for event in events if isinstance(event, kind)]
+
+
 def _signal_at(step: int) -> Listener:
     def listen(event: Event) -> None:
         if isinstance(event, Metrics) and event.step == step:
@@ -55,16 +76,17 @@ def test_a_stopped_and_resumed_run_equals_a_straight_one(
     end = _train(tmp_path / "parts", _signal_at(7), preset=preset)
     assert isinstance(end, events.Stopped)
     assert f"kp train --resume {tmp_path / 'parts'}" in end.message
-    assert Run(tmp_path / "parts").status == "stopped"
+    assert _status(tmp_path / "parts") == ("stopped", end.message)
     end = Trainer(launch.resume(tmp_path / "parts")).fit()
     assert isinstance(end, events.Finished)
 
     straight = load_file(tmp_path / "straight" / "model.safetensors")
     parts = load_file(tmp_path / "parts" / "model.safetensors")
     assert all(torch.equal(straight[name], parts[name]) for name in straight)
-    one, two = Run(tmp_path / "straight"), Run(tmp_path / "parts")
-    assert (one.status, two.status) == ("finished", "finished")
-    assert one.curves()["loss"] == two.curves()["loss"]
+    one, two = _state(tmp_path / "straight"), _state(tmp_path / "parts")
+    assert (one.summary.status, two.summary.status) == ("finished", "finished")
+    assert one.curves["loss"].steps.tolist() == two.curves["loss"].steps.tolist()
+    assert one.curves["loss"].values.tolist() == two.curves["loss"].values.tolist()
     assert [s.step for s in two.snapshots] == [0, 5, 10, 12]
 
 
@@ -84,7 +106,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path, toy: Modu
     straight = load_file(tmp_path / "straight" / "model.safetensors")
     parts = load_file(tmp_path / "parts" / "model.safetensors")
     assert all(torch.equal(straight[name], parts[name]) for name in straight)
-    steps = [metrics.step for metrics in Run(tmp_path / "parts").metrics]
+    steps = _state(tmp_path / "parts").curves["loss"].steps.tolist()
     assert steps == sorted(set(steps))
 
 
@@ -93,7 +115,7 @@ def test_the_loss_falls_and_the_seed_decides(tmp_path: Path, toy: ModuleType):
     _train(tmp_path / "a", steps=100, data=few, learning_rate=0.03, snapshot_every=100)
     _train(tmp_path / "b", steps=3)
     _train(tmp_path / "c", steps=3, seed=1)
-    losses = Run(tmp_path / "a").curves()["error"][1]
+    losses = _state(tmp_path / "a").curves["error"].values
     assert losses[-1] < 0.8 * losses[0]
     weights = [load_file(tmp_path / name / "model.safetensors")["paint.weight"] for name in "bc"]
     assert not torch.equal(*weights)
@@ -101,22 +123,20 @@ def test_the_loss_falls_and_the_seed_decides(tmp_path: Path, toy: ModuleType):
 
 def test_validation_names_the_best_checkpoint(tmp_path: Path, toy: ModuleType):
     _train(tmp_path / "run", steps=40, checkpoint_every=20)
-    run = Run(tmp_path / "run")
-    assert [v.step for v in run.validations] == [20, 40]
-    best = max(run.validations, key=lambda v: v.psnr_db).step
-    written = [e for e in run.events if isinstance(e, events.CheckpointWritten)]
+    validations = _told(tmp_path / "run", events.Validation)
+    assert [v.step for v in validations] == [20, 40]
+    best = max(validations, key=lambda v: v.psnr_db).step
+    written = _told(tmp_path / "run", events.CheckpointWritten)
     assert [e.step for e in written if e.best][-1] == best
     card = checkpoint.read_manifest(tmp_path / "run" / "model.safetensors").card
-    assert card["figures"]["held_out_psnr_db"] == pytest.approx(
-        run.validations[-1].psnr_db, abs=1e-4
-    )
+    assert card["figures"]["held_out_psnr_db"] == pytest.approx(validations[-1].psnr_db, abs=1e-4)
     assert card["command"] == "kp train toy"
 
 
 def test_snapshots_hold_pictures_latents_and_weights(tmp_path: Path, toy: ModuleType):
     _train(tmp_path / "run")
-    run = Run(tmp_path / "run")
-    first, last = (run.pictures(run.snapshots[n]) for n in (0, -1))
+    run = _state(tmp_path / "run")
+    first, last = (read_pictures(run.path, run.snapshots[n]) for n in (0, -1))
     assert first.originals.shape == first.reconstructions.shape == (8, 16, 16, 3)
     assert first.originals.dtype == first.reconstructions.dtype == np.uint8
     assert first.latents["position"].shape == (8, 3, 2)
@@ -132,8 +152,7 @@ def test_snapshots_hold_pictures_latents_and_weights(tmp_path: Path, toy: Module
 def test_nan_stops_with_step_term_and_last_good_checkpoint(tmp_path: Path, toy: ModuleType):
     with pytest.raises(TrainingError, match=r"step 8: loss term 'size'.*step_00000005") as caught:
         _train(tmp_path / "run", overrides=("spoil_at=7",))
-    run = Run(tmp_path / "run")
-    assert (run.status, run.message) == ("failed", str(caught.value))
+    assert _status(tmp_path / "run") == ("failed", str(caught.value))
     assert not (tmp_path / "run" / "model.safetensors").exists()
     assert torch.isfinite(
         load_file(tmp_path / "run" / "checkpoints" / "step_00000005.safetensors")["paint.weight"]
@@ -168,7 +187,7 @@ def test_a_model_that_breaks_tells_its_own_error(
     monkeypatch.setattr(toy.Toy, "encode", broken)
     with pytest.raises(IndexError, match="no such particle"):
         Trainer(job).fit()
-    assert Run(tmp_path / "run").message == "no such particle"
+    assert _status(tmp_path / "run") == ("failed", "no such particle")
 
 
 def test_a_full_disk_leaves_older_checkpoints_and_the_run(
@@ -184,8 +203,7 @@ def test_a_full_disk_leaves_older_checkpoints_and_the_run(
     monkeypatch.setattr(os, "replace", full)
     end = _train(tmp_path / "run")
     assert isinstance(end, events.Finished)
-    run = Run(tmp_path / "run")
-    warnings = [e.message for e in run.events if isinstance(e, events.Warned)]
+    warnings = [event.message for event in _told(tmp_path / "run", events.Warned)]
     assert len(warnings) == 2
     assert "No space left" in warnings[1]
     assert "last good checkpoint is step_00000005" in warnings[1]
@@ -208,7 +226,7 @@ def test_a_disk_full_to_the_end_fails_the_run(
     with pytest.raises(CheckpointError, match="last good checkpoint is step_00000010"):
         _train(tmp_path / "run")
     monkeypatch.undo()
-    assert Run(tmp_path / "run").status == "failed"
+    assert _status(tmp_path / "run")[0] == "failed"
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, toy: ModuleType):
