@@ -7,30 +7,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import logging.handlers
 import os
-import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import (
-    QMessageLogContext,
-    QObject,
-    QSocketNotifier,
-    QTimer,
-    QtMsgType,
-    qInstallMessageHandler,
-)
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from kpcore import __version__
@@ -39,7 +26,9 @@ from kpstudio.services.engine import Engine
 from kpstudio.services.settings import SettingsStore
 from kpstudio.services.thumbnails import Thumbnails
 from kpstudio.session.session import Session
-from kpstudio.ui.diagnostics import diagnostics, log_path
+from kpstudio.ui.diagnostics import diagnostics
+from kpstudio.ui.end_by_signal import EndBySignal
+from kpstudio.ui.failures import catch_exceptions, set_up_log
 from kpstudio.ui.main_window import MainWindow
 from kpstudio.ui.qt_post import QtPost
 from kpstudio.ui.studio import Studio
@@ -51,8 +40,6 @@ if TYPE_CHECKING:
     from kpstudio.services.session_file import SavedSession
 
 logger = logging.getLogger(__name__)
-
-LOG_BYTES = 1_000_000
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -282,110 +269,6 @@ class Application(QObject):
         if self.timings is not None:
             self.timings.close()
         sys.excepthook, threading.excepthook = self._hooks
-
-
-class EndBySignal(QObject):
-    """Lets Ctrl-C and a polite kill close the window, though Qt's loop runs no Python."""
-
-    def __init__(self, parent: QObject, end: Callable[[], None]) -> None:
-        super().__init__(parent)
-        self._end = end
-        self._here, self._there = socket.socketpair()
-        for side in (self._here, self._there):
-            side.setblocking(False)
-        self._notifier = QSocketNotifier(self._here.fileno(), QSocketNotifier.Type.Read, self)
-        self._notifier.activated.connect(self._on_signal)
-        self._old: dict[int, object] = {}
-        if threading.current_thread() is not threading.main_thread():
-            return
-        self._wakeup = signal.set_wakeup_fd(self._there.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._old[number] = signal.signal(number, self._nothing)
-
-    @staticmethod
-    def _nothing(number: int, frame: FrameType | None) -> None:
-        """Python only writes the wake-up byte."""
-
-    def _on_signal(self) -> None:
-        try:
-            self._here.recv(64)
-        except BlockingIOError:
-            return
-        self._end()
-
-    def close(self) -> None:
-        """Give the signals back."""
-        self._notifier.setEnabled(False)
-        if self._old:
-            signal.set_wakeup_fd(self._wakeup)
-            for number, handler in self._old.items():
-                signal.signal(number, handler)  # type: ignore[arg-type]
-        for side in (self._here, self._there):
-            side.close()
-
-
-Hooks = tuple[Callable[..., object], Callable[..., object]]
-
-
-def catch_exceptions(
-    post: Callable[[Callable[[], None]], None], tell: Callable[[str, str], None]
-) -> Hooks:
-    """Write every uncaught exception to the log and tell the user; return the hooks before.
-
-    Args:
-        post: Runs a function on the UI thread.
-        tell: Shows one sentence and its details.
-    """
-    before: Hooks = (sys.excepthook, threading.excepthook)
-
-    def report(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            return
-        details = "".join(traceback.format_exception(kind, error, trace))
-        logger.error("uncaught: %s", details)
-        sentence = str(error) if isinstance(error, KpError) else f"{kind.__name__}: {error}"
-        text = f"Something went wrong, what is open is kept: {sentence}"
-        post(partial(tell, text, details))
-
-    def in_thread(failure: threading.ExceptHookArgs) -> None:
-        if failure.exc_value is not None:
-            report(failure.exc_type, failure.exc_value, failure.exc_traceback)
-
-    sys.excepthook = report
-    threading.excepthook = in_thread
-    return before
-
-
-def log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
-    """Write what Qt says to the log; its warnings are not the user's business."""
-    severe = kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg)
-    logging.getLogger("qt").log(logging.ERROR if severe else logging.INFO, "%s", text)
-
-
-def set_up_log() -> None:
-    """Write warnings to standard error and everything from info on to the log file."""
-    qInstallMessageHandler(log_qt)
-    root = logging.getLogger()
-    if any(isinstance(handler, logging.handlers.RotatingFileHandler) for handler in root.handlers):
-        return
-    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    console = logging.StreamHandler()
-    console.setLevel(logging.WARNING)
-    console.setFormatter(form)
-    root.addHandler(console)
-    root.setLevel(logging.INFO)
-    try:
-        log_path().parent.mkdir(parents=True, exist_ok=True)
-        file = logging.handlers.RotatingFileHandler(
-            log_path(), maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8", delay=True
-        )
-    except OSError as error:
-        logger.warning("no log file is written: %s", error)
-        return
-    file.setFormatter(form)
-    root.addHandler(file)
 
 
 def _size_of(text: str) -> tuple[int, int] | None:

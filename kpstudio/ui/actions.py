@@ -406,7 +406,7 @@ _EDIT = (
     Action("invert", "&Invert selection", "Select the particles that are not selected", "Edit",
            lambda w: _select(w, invert=True), ("Ctrl+I",), enabled=has_particles),
     Action("preferences", "Pre&ferences…", "Choose theme, device and where recordings go", "Edit",
-           lambda w: w.show_preferences(), ("Ctrl+,",), "settings", apart=True),
+           lambda w: w.windows.preferences(), ("Ctrl+,",), "settings", apart=True),
 )  # fmt: skip
 
 _VIEW = (
@@ -441,7 +441,7 @@ _VIEW = (
             apart=True),
     Action("next-theme", "Switch light and dark", "Use the other theme", "View",
            lambda w: w.switch_theme(), ("Ctrl+Shift+T",), "sun"),
-    Choices("panels", "&Panels", "Show or hide a panel", "View", lambda w: w.panel_choices(),
+    Choices("panels", "&Panels", "Show or hide a panel", "View", lambda w: w.docks.choices(),
             "layers", toggles=True),
     Action("preset-edit", "Edit", "Arrange the window for editing", "View/Arrangement",
            lambda w: w.set_preset("edit"), ("F5",), checked=lambda w: w.preset == "edit"),
@@ -506,9 +506,9 @@ _MODEL = (
     Action("open-model", "&Open checkpoint…", "Open a trained model", "Model",
            lambda w: w.files.choose_checkpoint(), ("Ctrl+M",), "open"),
     Choices("device", "&Device", "Choose where the model runs", "Model",
-            lambda w: w.device_choices(), "settings"),
+            lambda w: w.device.choices(), "settings"),
     Action("model-info", "Model &information", "What the open checkpoint says of itself", "Model",
-           lambda w: w.show_model_info(), ("Ctrl+Alt+I",), "question", has_model, apart=True),
+           lambda w: w.windows.model_info(), ("Ctrl+Alt+I",), "question", has_model, apart=True),
 )  # fmt: skip
 
 _RUN = (
@@ -528,9 +528,9 @@ _RECORD = (
 
 _HELP = (
     Action("palette", "&Command palette…", "Find any action by name", "Help",
-           lambda w: w.show_palette(), ("Ctrl+Shift+P", "Ctrl+K"), "select"),
+           lambda w: w.windows.palette(), ("Ctrl+Shift+P", "Ctrl+K"), "select"),
     Action("shortcuts", "&Keys and mouse", "Every key and what the mouse does", "Help",
-           lambda w: w.show_shortcuts(), ("F1",), "question"),
+           lambda w: w.windows.shortcuts(), ("F1",), "question"),
     Action("dismiss", "&Dismiss the notice", "Put the notice under the tool bar away", "Help",
            lambda w: w.notices.dismiss(), ("Esc",), "close", lambda now: now.noticed),
     Action("welcome", "&Welcome page", "Demo, samples and what was open lately", "Help",
@@ -540,9 +540,9 @@ _HELP = (
     Choices("samples", "&Samples", "Open a shipped picture or clip", "Help",
             lambda w: w.files.sample_choices(), "image"),
     Action("diagnostics", "D&iagnostics", "Versions, devices and folders, to be copied", "Help",
-           lambda w: w.show_diagnostics(), (), "warning", apart=True),
+           lambda w: w.windows.diagnostics(), (), "warning", apart=True),
     Action("about", "&About Keypoint Studio", "Version and licence", "Help",
-           lambda w: w.show_about(), (), "app"),
+           lambda w: w.windows.about(), (), "app"),
 )  # fmt: skip
 
 ENTRIES: tuple[Action | Choices, ...] = (

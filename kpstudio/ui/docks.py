@@ -52,7 +52,8 @@ class Docks(QObject):
         self.frames = FramesPanel(session, tokens, thumbnails)
         self._docks: dict[str, QDockWidget] = {}
         self._closed: set[str] = set()
-        self._sized = False
+        self._fitted: set[str] = set()
+        self._kept = False
         area = Qt.DockWidgetArea
         for panel, where in (
             (self.models, area.LeftDockWidgetArea),
@@ -110,8 +111,9 @@ class Docks(QObject):
             dock = self._docks[panel.key]
             if dock.isHidden() == wanted:
                 dock.setVisible(wanted)
-        if not self._sized and not self._docks["particles"].isHidden():
-            self._sized = True
+        now = {key for key, dock in self._docks.items() if not dock.isHidden()}
+        fresh, self._fitted = now - self._fitted, self._fitted | now
+        if fresh and not self._kept:
             self.fit()
 
     def fit(self) -> None:
@@ -171,7 +173,7 @@ class Docks(QObject):
         if not self._window.restoreState(QByteArray.fromBase64(state.encode()), VERSION):
             return False
         self._closed = closed & set(self._docks)
-        self._sized = True
+        self._kept = True
         return True
 
     def reset(self) -> None:
@@ -180,4 +182,5 @@ class Docks(QObject):
             dock.setFloating(False)
         self._window.restoreState(self._first, VERSION)
         self._closed.clear()
-        self._sized = False
+        self._fitted.clear()
+        self._kept = False

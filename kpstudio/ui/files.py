@@ -42,7 +42,7 @@ class Files:
         self._window = window
         self.path: Path | None = None
         self.device = ""
-        self.ask_unsaved: Callable[[], Answer] = window.ask_unsaved
+        self.ask_unsaved: Callable[[], Answer] = window.windows.ask_unsaved
 
     # -- opening ---------------------------------------------------------------------------------
     def choose_file(self) -> None:

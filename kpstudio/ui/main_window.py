@@ -6,7 +6,6 @@ import base64
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -26,7 +25,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QStackedWidget,
     QToolBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -34,27 +32,22 @@ from PySide6.QtWidgets import (
 from kpcore.errors import KpError
 from kpstudio.session.document import Document
 from kpstudio.session.edits import SetFeatures
-from kpstudio.session.session import Notice
-from kpstudio.ui import dialogs
 from kpstudio.ui.action_set import ActionSet
 from kpstudio.ui.actions import CHOICES, Choice, PresetName, Situation
 from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.compare import CompareView
+from kpstudio.ui.device_chip import DeviceChip
 from kpstudio.ui.docks import Docks
 from kpstudio.ui.files import Files
 from kpstudio.ui.notices import NoticeBar
-from kpstudio.ui.palette import CommandPalette
 from kpstudio.ui.recording import Recording
-from kpstudio.ui.shortcuts import ShortcutList
-from kpstudio.ui.status import StatusBar, device_name
+from kpstudio.ui.status import StatusBar
 from kpstudio.ui.studio import Studio
 from kpstudio.ui.theme import GRID, Theme, app_icon
 from kpstudio.ui.theme import Choice as ThemeChoice
+from kpstudio.ui.watching import Watching
 from kpstudio.ui.welcome import WelcomePage
-
-if TYPE_CHECKING:
-    from kpstudio.services.runs import RunFollower
-    from kpstudio.ui.monitor.view import MonitorView
+from kpstudio.ui.windows import Windows
 
 SIZE = QSize(1360, 860)
 
@@ -79,11 +72,9 @@ class MainWindow(QMainWindow):
         self.preset: PresetName = "edit"
         self.is_smooth = True
         self.copied: tuple[float, ...] = ()
-        self._monitor: MonitorView | None = None
-        self._runs: RunFollower | None = None
         self._on_welcome = self._is_welcoming = False
         self._opened: tuple[object, object] = (None, None)
-        self._was_maximised = False
+        self._was_maximised = self._was_lonely = False
         self._refreshed_in_gesture = False
         self.setObjectName("window")
         self.setWindowIcon(app_icon())
@@ -100,7 +91,9 @@ class MainWindow(QMainWindow):
         self.docks = Docks(self, studio.thumbnails)
         self.status = StatusBar(self.session, self.engine, self)
         self.setStatusBar(self.status)
+        self.windows = Windows(self)
         self.files = Files(self)
+        self.watching = Watching(self)
         self.recording = Recording(self)
         self.actions_made = ActionSet(self)
         self._make_bars()
@@ -150,17 +143,13 @@ class MainWindow(QMainWindow):
         bar.setMovable(False)
         bar.setIconSize(QSize(18, 18))
         bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        self._device = QToolButton(bar)
-        self._device.setProperty("role", "chip")
-        self._device.setAccessibleName("Device")
-        self._device.setToolTip("Choose where the model runs")
-        self._device.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._device.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        menu = QMenu(self._device)
+        self.device = DeviceChip(self.session, self.engine, self.settings, bar)
+        self.device.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        menu = QMenu(self.device)
         choices = next(choices for choices in CHOICES if choices.key == "device")
         menu.aboutToShow.connect(partial(self.actions_made.fill_choices, menu, choices))
-        self._device.setMenu(menu)
-        self.actions_made.fill_tool_bar(bar, self._device)
+        self.device.setMenu(menu)
+        self.actions_made.fill_tool_bar(bar, self.device)
         self.addToolBar(bar)
         self.tools = bar
 
@@ -171,12 +160,11 @@ class MainWindow(QMainWindow):
         session.history_changed.connect(self._soon)
         session.saved_changed.connect(self._on_saved)
         session.picture_changed.connect(self._on_picture)
-        self.engine.timings_changed.connect(self._on_timings)
         self.settings.changed.connect(self._on_settings)
         self.theme.changed.connect(self._on_theme)
         self.compare.hint_changed.connect(self.status.set_hint)
         self.compare.pointer_moved.connect(self.status.set_pointer)
-        self.notices.details_wanted.connect(self._show_details)
+        self.notices.details_wanted.connect(self.windows.details)
         docks.models.open_wanted.connect(self._open_path)
         docks.models.choose_wanted.connect(files.choose_checkpoint)
         docks.media.open_wanted.connect(self._open_path)
@@ -200,8 +188,8 @@ class MainWindow(QMainWindow):
     @property
     def canvas(self) -> Canvas:
         """The canvas where the hand works: the large one, or the monitor's."""
-        if self.preset == "monitor" and self._monitor is not None:
-            return self._monitor.live.canvas
+        if self.preset == "monitor" and self.watching.view is not None:
+            return self.watching.view.live.canvas
         return self.compare.main
 
     # -- what is open ----------------------------------------------------------------------------
@@ -211,7 +199,7 @@ class MainWindow(QMainWindow):
             self.session,
             len(self.copied),
             self.recording.is_on,
-            self._monitor is not None and self._monitor.state is not None,
+            self.watching.has_run,
             self.preset == "monitor",
             self.notices.notice is not None,
         )
@@ -222,10 +210,21 @@ class MainWindow(QMainWindow):
             if any(opened):
                 self._on_welcome = False
             self._opened = opened
+            self._choose_large(document)
             self._show_centre()
             self.update_title()
             self._remember(document)
         self._soon()
+
+    def _choose_large(self, document: Document) -> None:
+        """Show the input large while there is nothing else to see."""
+        lonely = document.model is None and document.media is not None
+        if lonely and self.session.view.main == "edited":
+            self._was_lonely = True
+            self.session.update_view(main="input")
+        elif self._was_lonely and document.model is not None:
+            self._was_lonely = False
+            self.session.update_view(main="edited")
 
     def _remember(self, document: Document) -> None:
         """Keep what was opened from anywhere among the recent ones; steps of a run are not."""
@@ -257,12 +256,10 @@ class MainWindow(QMainWindow):
         document = self.session.document
         anything = document.model is not None or document.media is not None
         focused = QApplication.focusWidget()
-        homeless = (
-            focused is None or not focused.isVisible() or self.welcome.isAncestorOf(focused)
-        )
+        homeless = focused is None or not focused.isVisible() or self.welcome.isAncestorOf(focused)
         welcome = self._on_welcome or (not anything and self.settings.settings.show_welcome)
-        if self.preset == "monitor" and self._monitor is not None:
-            self.stack.setCurrentWidget(self._monitor)
+        if self.preset == "monitor" and self.watching.view is not None:
+            self.stack.setCurrentWidget(self.watching.view)
             welcome = False
         else:
             self.stack.setCurrentWidget(self.welcome if welcome else self.compare)
@@ -285,7 +282,6 @@ class MainWindow(QMainWindow):
     def _refresh_actions(self) -> None:
         self._refreshed_in_gesture = self.session.in_gesture
         self.actions_made.refresh(self.situation())
-        self._device.setText(device_name(self._device_shown()))
 
     def refresh_actions(self) -> None:
         """Offer what can be done now, at once."""
@@ -337,8 +333,7 @@ class MainWindow(QMainWindow):
         """Interpolate between pixels, or not."""
         self.is_smooth = not self.is_smooth
         self.compare.set_smooth(self.is_smooth)
-        if self._monitor is not None:
-            self._monitor.live.canvas.set_smooth(self.is_smooth)
+        self.watching.set_smooth(self.is_smooth)
 
     def switch_theme(self) -> None:
         """Use the other theme."""
@@ -358,44 +353,11 @@ class MainWindow(QMainWindow):
         self.theme.choose(choice)
         self.settings.update(theme=choice)
 
-    def panel_choices(self) -> list[Choice]:
-        """Return the panels."""
-        return self.docks.choices()
-
-    def device_choices(self) -> list[Choice]:
-        """Return where the model can run."""
-        model = self.session.document.model
-        current = self.engine.device if model else self.settings.settings.device
-        devices = self.engine.devices()
-        entries = devices if model else ["auto", *devices]
-        return [
-            Choice(
-                device_name(device),
-                partial(self._choose_device, device),
-                device == current or device.partition(":")[0] == current,
-            )
-            for device in entries
-        ]
-
-    def _choose_device(self, device: str) -> None:
-        self.settings.update(device=device)
-        if self.session.document.model is not None:
-            self.engine.set_device(device)
-        self._soon()
-
-    def _device_shown(self) -> str:
-        model = self.session.document.model
-        return self.engine.device if model else self.settings.settings.device
-
-    def _on_timings(self, timings: object) -> None:
-        if self._device.text() != device_name(self._device_shown()):
-            self._soon()
-
     # -- arrangement -----------------------------------------------------------------------------
     def set_preset(self, preset: PresetName) -> None:
         """Arrange the window for editing, watching a run, or showing."""
         if preset == "monitor":
-            self._make_monitor()
+            self.watching.show()
         self.preset = preset
         self._on_welcome = False
         self._show_centre()
@@ -456,78 +418,18 @@ class MainWindow(QMainWindow):
         self.settings.update(layout=self.packed_layout(), geometry=geometry)
 
     # -- runs ------------------------------------------------------------------------------------
-    def _make_monitor(self) -> MonitorView:
-        if self._monitor is None:
-            from kpstudio.services.runs import RunFollower
-            from kpstudio.ui.monitor.view import MonitorView
-            from kpstudio.ui.theme import colour_pyqtgraph
-
-            colour_pyqtgraph(self.theme.tokens)
-            self._runs = RunFollower(self.studio.post)
-            self._monitor = MonitorView(
-                self.session, self.engine, self._runs, self.files.may_replace, self
-            )
-            canvas = self._monitor.live.canvas
-            canvas.set_colours(self.theme.tokens.canvas_colours)
-            canvas.hint_changed.connect(self.status.set_hint)
-            canvas.pointer_moved.connect(self.status.set_pointer)
-            self.actions_made.bind_canvas(canvas)
-            self.stack.addWidget(self._monitor)
-        return self._monitor
-
     def open_run(self, path: Path) -> None:
         """Watch a run."""
-        monitor = self._make_monitor()
         self.set_preset("monitor")
-        monitor.open_run(path)
+        self.watching.open(path)
 
     def close_run(self) -> None:
         """Stop watching the run."""
-        monitor, self._monitor = self._monitor, None
-        runs, self._runs = self._runs, None
-        if runs is not None:
-            runs.close()
         self.leave_monitor()
-        if monitor is not None:
-            self.stack.removeWidget(monitor)
-            monitor.deleteLater()
+        self.watching.close()
+        self._soon()
 
-    # -- windows ---------------------------------------------------------------------------------
-    def show_palette(self) -> None:
-        """Show the command palette."""
-        CommandPalette(self).show()
-
-    def show_shortcuts(self) -> None:
-        """Show the list of keys."""
-        ShortcutList(self).open()
-
-    def show_preferences(self) -> None:
-        """Show the preferences."""
-        dialogs.Preferences(self.settings, self.engine.devices(), self).open()
-
-    def show_model_info(self) -> None:
-        """Show what the model says of itself."""
-        model = self.session.document.model
-        if model is not None:
-            dialogs.TextDialog("Model information", dialogs.model_text(model), self).open()
-
-    def show_diagnostics(self) -> None:
-        """Show versions, devices and folders."""
-        from kpstudio.ui.diagnostics import diagnostics
-
-        dialogs.TextDialog("Diagnostics", diagnostics(self.engine.devices()), self).open()
-
-    def show_about(self) -> None:
-        """Show version and licence."""
-        dialogs.AboutDialog(self).open()
-
-    def _show_details(self, notice: Notice) -> None:
-        dialogs.TextDialog("Details", f"{notice.text}\n\n{notice.details}", self).open()
-
-    def ask_unsaved(self) -> dialogs.Answer:
-        """Ask what to do with unsaved edits."""
-        return dialogs.ask_unsaved(self, self.session.history.cursor)
-
+    # -- pictures of the window -------------------------------------------------------------------
     def screenshot(self) -> QPixmap:
         """Return the whole window as a picture."""
         return self.grab()
@@ -577,8 +479,7 @@ class MainWindow(QMainWindow):
         self.welcome.set_tokens(tokens)
         self.docks.set_tokens(tokens)
         self.actions_made.set_tokens(tokens)
-        if self._monitor is not None:
-            self._monitor.live.canvas.set_colours(tokens.canvas_colours)
+        self.watching.set_tokens(tokens)
 
     # -- what Qt tells ---------------------------------------------------------------------------
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -627,8 +528,7 @@ class MainWindow(QMainWindow):
             return
         self.recording.stop()
         self._keep_layout()
-        if self._runs is not None:
-            self._runs.close()
+        self.watching.close()
         self.closed.emit()
         event.accept()
         app = QApplication.instance()

@@ -78,7 +78,9 @@ QLineEdit, QAbstractSpinBox, QPlainTextEdit, QTextBrowser {
   selection-background-color: $accent; selection-color: $on_accent;
 }
 QTableView QLineEdit, QTableView QAbstractSpinBox { border-radius: 0; padding: 0 2px; }
-QLineEdit:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus, QTextBrowser:focus { border-color: $accent; }
+QLineEdit:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus, QTextBrowser:focus {
+  border-color: $accent;
+}
 QLineEdit:disabled, QAbstractSpinBox:disabled { color: $faint; }
 QAbstractSpinBox QLineEdit { border: none; background: transparent; padding: 0 4px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: none; }

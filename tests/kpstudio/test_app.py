@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from kpcore.errors import InputError
-from kpstudio.app import arguments, catch_exceptions
+from kpstudio.app import arguments
 from kpstudio.resource_files import resource_path
 from kpstudio.services.session_file import SavedMedia, SavedSession
 from kpstudio.session.document import MediaInfo
+from kpstudio.ui.failures import catch_exceptions
 
 ROOT = Path(__file__).resolve().parents[2]
 

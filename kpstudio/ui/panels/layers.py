@@ -54,6 +54,10 @@ class LayersPanel(Panel):
         """Return room for the usual layers."""
         return QSize(296, 8 * ROW_PX + GRID)
 
+    def is_needed(self, can: Capabilities | None) -> bool:
+        """Without a model there is only the picture."""
+        return can is not None
+
     @property
     def can(self) -> Capabilities | None:
         """What the open model can do."""

@@ -77,6 +77,15 @@ def test_the_keyboard_is_on_the_demo_and_then_on_the_canvas(window, session):
     assert window.focusWidget() is window.compare.main
 
 
+def test_a_picture_without_a_model_is_shown_large(window, session):
+    open_document(session)
+    session.open_model(None)
+    assert session.view.main == "input"
+    assert shown(window) == {"models", "media", "history"}
+    open_document(session)
+    assert session.view.main == "edited"
+
+
 def test_presets_arrange_the_window(window, session):
     open_document(session)
     window.set_preset("present")
@@ -92,7 +101,7 @@ def test_a_closed_panel_stays_closed_until_it_is_asked_for(window, session):
     window.set_preset("present")
     window.set_preset("edit")
     assert "layers" not in shown(window)
-    layers = next(choice for choice in window.panel_choices() if choice.text == "Layers")
+    layers = next(choice for choice in window.docks.choices() if choice.text == "Layers")
     assert layers.checked is False
     layers.run()
     assert "layers" in shown(window)
