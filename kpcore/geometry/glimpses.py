@@ -53,7 +53,8 @@ def cut(
     x, y = position.unbind(-1)
     rows = _window(y, side, size) * _inside(y, side, size)[..., None, :]
     columns = _window(x, side, size) * _inside(x, side, size)[..., None, :]
-    return _gather(picture[:, None], rows, columns)
+    bands = (rows.flatten(1, 2)[:, None] @ picture).unflatten(2, (-1, side))
+    return (bands @ columns[:, None].transpose(-1, -2)).transpose(1, 2)
 
 
 def cut_masked(
@@ -66,11 +67,8 @@ def cut_masked(
     size = picture.shape[-1]
     rows = _window(position[..., 1], side, size)
     columns = _window(position[..., 0], side, size)
-    return _gather(picture[:, None] * masks[:, :, None], rows, columns)
-
-
-def _gather(picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    return rows[:, :, None] @ picture @ columns[:, :, None].transpose(-1, -2)
+    masked = picture[:, None] * masks[:, :, None]
+    return rows[:, :, None] @ masked @ columns[:, :, None].transpose(-1, -2)
 
 
 def exclusive(masks: Float[Tensor, "B K N N"]) -> Float[Tensor, "B K N N"]:

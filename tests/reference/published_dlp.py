@@ -4,10 +4,12 @@
 pytorch at a3d9cff) saves them. `dlp_<case>.npz` holds what that code computed in float64, in eval
 mode, from `weights(case)` and `picture(case)`: `encode_all` and `decode_all` on the mean,
 `decode_all` once more after `moved`, the prior's proposals, and the Chamfer-KL and feature KL of a
-deterministic pass. Two changes were needed: the undefined `patch_size` of the graph component was
-read as the side of its maps, without which the model cannot be built, and `.float()` as the default
-type, for float64. Pictures are kept at every sixth pixel. Nothing here comes from this project's
-own code.
+deterministic pass. `training_terms` and `gradient_norms` are of one deterministic pass in training
+mode: squared error, 3 x Chamfer-KL and 0.003 x feature KL, and the norm of their sum's gradient for
+every entry of the state dict (-1 for what is no weight; "shapes" with exclusive patches). Two
+changes were needed: the undefined `patch_size` of the graph component was read as the side of its
+maps, without which the model cannot be built, and `.float()` as the default type, for float64.
+Pictures are kept at every sixth pixel. Nothing here comes from this project's own code.
 
 Plain initialisation is nearly constant in eval mode and would let wrong code pass, so weights are
 He-scaled, and running means, variances and scales of batch norms are spread.

@@ -12,10 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from kpcore.api import Batch, Progress
 from kpcore.geometry.coordinates import from_corner_aligned, to_corner_aligned
 from kpcore.losses.kl import chamfer_kl, gaussian_kl
-from kpcore.models.dlp.model import DLP
-from kpcore.models.dlp.published import Unsaid, import_checkpoint
+from kpcore.models.dlp.model import DLP, build_masked, build_object
+from kpcore.models.dlp.objective import MaskedObjective, ObjectObjective
+from kpcore.models.dlp.published import Unsaid, import_checkpoint, names
 
 _SPEC = importlib.util.spec_from_file_location(
     "published_dlp", Path(__file__).with_name("published_dlp.py")
@@ -125,3 +127,26 @@ def test_prior_and_kl_terms_give_the_authors_numbers(case):
     feature, spread = (torch.from_numpy(theirs[key]) for key in ("feature", "feature_log_var"))
     value = gaussian_kl(feature, spread).sum((-1, -2)).mean()
     assert float(value) == pytest.approx(float(theirs["feature_kl"]), rel=1e-9)
+
+
+def test_a_training_step_gives_the_authors_losses_and_gradients(case, monkeypatch):
+    name, model, theirs = case
+    is_masked = name == "masked"
+    changes = {"reconstruction": "mse", "beta": 3.0, "tps_pairs": False}
+    if not is_masked:
+        changes |= {"warmup_epochs": 0.0, "exclusive_patches": name == "shapes"}
+    config = replace(model.config, **changes)
+    fresh = (build_masked if is_masked else build_object)(config)
+    fresh.load_state_dict(model.state_dict())
+    fresh.double().train()
+    monkeypatch.setattr(torch, "randn_like", torch.zeros_like)
+    objective = (MaskedObjective if is_masked else ObjectObjective)(fresh, config)
+    report = objective(Batch(published.picture(name)), Progress(0, 1, 0.0))
+    ours = [report.terms[key].item() for key in ("reconstruction", "chamfer_kl", "feature_kl")]
+    assert ours == pytest.approx(theirs["training_terms"].tolist(), rel=1e-9)
+    report.total.backward()
+    weights, known = dict(fresh.named_parameters()), names(fresh)
+    norms = dict(zip(published.shapes(name), theirs["gradient_norms"].tolist(), strict=True))
+    for key, weight in weights.items():
+        assert weight.grad is not None, key
+        assert weight.grad.norm().item() == pytest.approx(norms[known[key]], rel=1e-6, abs=1e-9)
