@@ -33,6 +33,7 @@ from kpcore.training.snapshots import RunFiles, Standing
 from kpcore.training.validation import HeldOut
 
 Listener = Callable[[events.Event], None]
+_RESULT = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,6 +145,8 @@ class Trainer:
                     self._snapshot()
                 if "validate" in due:
                     self._validate()
+                if self._step == total:
+                    self._save_result()
                 if "checkpoint" in due:
                     self._checkpoint(must=stop or self._step == total)
                 self._meter.restart()
@@ -274,6 +277,15 @@ class Trainer:
         self._validated = (self._step, event.psnr_db)
         self._tell(event)
 
+    def _save_result(self) -> None:
+        """Store the trained model, before the larger checkpoint can find the disk full."""
+        if not self._main:
+            return
+        require_finite(self.job.model, self._step, self._last_good)
+        seconds = time.monotonic() - self._begun
+        facts = card(self._record, self._step, seconds, self._meter.last, self._validated)
+        checkpoint.save(self.job.folder / _RESULT, self.job.model, self._manifest(facts))
+
     def _checkpoint(self, must: bool) -> None:
         """Store the run; when it cannot be stored, go on unless it `must` be."""
         if not self._main:
@@ -289,6 +301,8 @@ class Trainer:
             )
         except CheckpointError as error:
             good = f"; the last good checkpoint is {self._last_good}" if self._last_good else ""
+            if self._step == self._record.optimisation.steps:
+                good = f"; the trained model is in {self.job.folder / _RESULT}{good}"
             if must:
                 raise CheckpointError(f"{error}{good}") from error
             self._tell(events.Warned(self._step, f"checkpoint left out: {error}{good}"))
@@ -307,12 +321,7 @@ class Trainer:
         return event
 
     def _finish(self) -> events.Finished:
-        self._seconds = time.monotonic() - self._begun
-        event = events.Finished(self._step, "model.safetensors", self._seconds)
-        if self._main:
-            facts = card(self._record, self._step, self._seconds, self._meter.last, self._validated)
-            path = self.job.folder / event.file
-            checkpoint.save(path, self.job.model, self._manifest(facts))
+        event = events.Finished(self._step, _RESULT, time.monotonic() - self._begun)
         self._tell(event)
         self.job.accelerator.wait_for_everyone()
         return event

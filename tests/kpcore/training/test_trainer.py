@@ -223,9 +223,11 @@ def test_a_disk_full_to_the_end_fails_the_run(
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(CheckpointError, match="last good checkpoint is step_00000010"):
+    with pytest.raises(CheckpointError, match="last good checkpoint is step_00000010") as caught:
         _train(tmp_path / "run")
     monkeypatch.undo()
+    assert f"the trained model is in {tmp_path / 'run' / 'model.safetensors'}" in str(caught.value)
+    assert checkpoint.read_manifest(tmp_path / "run" / "model.safetensors").step == 12
     assert _status(tmp_path / "run")[0] == "failed"
 
 
