@@ -73,8 +73,9 @@ class ActionSet(QObject):
         """Draw the icons in the colours of a theme."""
         for action in ACTIONS:
             if action.icon and action.icon != "app":
-                red = tokens.ink("error") if action.key == "record" else ""
-                self._actions[action.key].setIcon(icon(action.icon, tokens, red))
+                is_record = action.key == "record"
+                inks = (tokens.ink("error"), tokens.on_error) if is_record else ()
+                self._actions[action.key].setIcon(icon(action.icon, tokens, *inks))
 
     # -- places ----------------------------------------------------------------------------------
     def fill_menu_bar(self, bar: QMenuBar) -> None:
@@ -126,9 +127,9 @@ class ActionSet(QObject):
             self._add_button(bar, key, self._actions[key].text()).setProperty("role", "preset")
         bar.addSeparator()
         bar.addWidget(device_chip)
-        self._add_button(bar, "record", "Record").setProperty("role", "recording")
+        self._add_button(bar, "record", "Record", "Stop").setProperty("role", "recording")
 
-    def _add_button(self, bar: QToolBar, key: str, text: str) -> QToolButton:
+    def _add_button(self, bar: QToolBar, key: str, text: str, on: str = "") -> QToolButton:
         made = self._actions[key]
         button = QToolButton(bar)
         button.setDefaultAction(made)
@@ -137,7 +138,7 @@ class ActionSet(QObject):
             style.ToolButtonTextBesideIcon if text else style.ToolButtonIconOnly
         )
         if text:
-            keep_text(button, text)
+            keep_text(button, text, on or text)
         button.setAccessibleName(text or made.text().replace("&", ""))
         button.setAccessibleDescription(made.statusTip())
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -145,10 +146,17 @@ class ActionSet(QObject):
         return button
 
 
-def keep_text(button: QToolButton, text: str) -> None:
-    """Show a short text on a button, whatever its action is called in the menu."""
+def keep_text(button: QToolButton, off: str, on: str) -> None:
+    """Show a short text on a button, whatever its action is called in the menu.
+
+    Args:
+        button: With its action.
+        off: The text.
+        on: The text while the action is checked.
+    """
 
     def put() -> None:
+        text = on if button.defaultAction().isChecked() else off
         if button.text() != text:
             button.setText(text)
 

@@ -7,6 +7,7 @@ from collections import deque
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
+from kpstudio.session.document import Document
 from kpstudio.session.session import Notice, Session
 from kpstudio.ui.theme import Tokens, icon
 
@@ -32,6 +33,7 @@ class NoticeBar(QFrame):
         self._tokens = tokens
         self._queue: deque[Notice] = deque(maxlen=20)
         self._notice: Notice | None = None
+        self._opened: tuple[object, object] = (None, None)
         self._glyph = QLabel(self)
         self._text = QLabel(self)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
@@ -85,7 +87,12 @@ class NoticeBar(QFrame):
         if self._notice is not None:
             self._draw_glyph(self._notice)
 
-    def _on_document(self, document: object) -> None:
+    def _on_document(self, document: Document) -> None:
+        opened = (document.model, document.media)
+        if opened[0] is not self._opened[0] or opened[1] is not self._opened[1]:
+            self._opened = opened
+            if self._notice is not None and self._notice.level == "info":
+                self.dismiss()
         if self._queue and not self._session.in_gesture:
             self._show_next()
 

@@ -96,7 +96,7 @@ class Recording(QObject):
             return
         lost = f", {made.dropped} frames dropped" if made.dropped else ""
         self._window.session.notify(
-            f"Recorded {made.seconds:.1f} s to '{made.path}' ({made.bytes / 1e6:.1f} MB{lost})"
+            f"Recorded {made.seconds:.1f} s to '{made.path}' ({size_of(made.bytes)}{lost})"
         )
 
     def _take(self) -> None:
@@ -107,6 +107,11 @@ class Recording(QObject):
             self._window.refresh_actions()
             return
         self._recorder.add(np.asarray(self._window.canvas.grab_frame(self._size)))
+
+
+def size_of(count: int) -> str:
+    """Return a number of bytes as people say it."""
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def even_size(width: int, height: int) -> tuple[int, int]:

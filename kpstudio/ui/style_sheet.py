@@ -167,7 +167,7 @@ def style_sheet(tokens: Tokens) -> str:
         selected=tokens.selected,
         warning=tokens.warning,
         error=tokens.error,
-        on_error="#1a0b0a" if tokens.dark else "#ffffff",
+        on_error=tokens.on_error,
         accent_ink=tokens.ink("accent"),
         warning_ink=tokens.ink("warning"),
         error_ink=tokens.ink("error"),

@@ -72,6 +72,11 @@ class Tokens:
         return _readable(getattr(self, name), self.text, (self.window, self.panel, self.raised))
 
     @property
+    def on_error(self) -> str:
+        """Text on the error colour."""
+        return "#1a0b0a" if self.dark else "#ffffff"
+
+    @property
     def canvas_colours(self) -> CanvasColours:
         """What the canvases paint with."""
         return CanvasColours(self.window, self.canvas, self.line, self.accent, self.secondary)
@@ -198,13 +203,14 @@ def scaled(font: QFont, factor: float) -> QFont:
 
 
 @lru_cache(maxsize=512)
-def icon(name: str, tokens: Tokens, colour: str = "") -> QIcon:
+def icon(name: str, tokens: Tokens, colour: str = "", checked: str = "") -> QIcon:
     """Return an icon of the set in the colours of a theme, sharp at every screen density.
 
     Args:
         name: File of resources/icons, without ending.
         tokens: The theme.
         colour: #RRGGBB in place of the text's.
+        checked: #RRGGBB while it is on; empty for no difference.
 
     Raises:
         FileNotFoundError: There is no such icon.
@@ -214,7 +220,7 @@ def icon(name: str, tokens: Tokens, colour: str = "") -> QIcon:
     for mode, state, ink in (
         (QIcon.Mode.Normal, QIcon.State.Off, colour or tokens.text),
         (QIcon.Mode.Disabled, QIcon.State.Off, tokens.faint),
-        (QIcon.Mode.Normal, QIcon.State.On, colour or tokens.text),
+        (QIcon.Mode.Normal, QIcon.State.On, checked or colour or tokens.text),
         (QIcon.Mode.Disabled, QIcon.State.On, tokens.faint),
     ):
         for ratio in (1, 2, 3):

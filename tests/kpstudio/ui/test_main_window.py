@@ -329,10 +329,16 @@ def test_what_is_opened_is_remembered(window, session, settings, tmp_path):
 def test_a_recording_is_written_while_working(window, session, settings, told, tmp_path, qtbot):
     settings.update(record_folder=str(tmp_path))
     open_document(session)
-    window.recording.toggle()
+    window.refresh_actions()
+    button = next(
+        one for one in window.tools.findChildren(QAbstractButton) if one.text() == "Record"
+    )
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert window.recording.is_on
+    assert button.text() == "Stop"
     qtbot.wait(150)
-    window.recording.toggle()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert button.text() == "Record"
     (film,) = tmp_path.glob("*.mp4")
     assert film.stat().st_size > 500
     assert "Recorded" in told[-1]

@@ -66,3 +66,12 @@ def test_it_never_takes_the_focus_and_escape_puts_it_away(window, session, qtbot
     assert QApplication.focusWidget() is window.compare.main
     qtbot.keyClick(window.compare.main, Qt.Key.Key_Escape)
     assert window.notices.isHidden()
+
+
+def test_a_hint_goes_when_something_else_is_opened_and_an_error_stays(bar, session):
+    session.notify("Open a checkpoint to see this as particles")
+    open_document(session)
+    assert bar.notice is None
+    session.notify("wrong", "error")
+    open_document(session)
+    assert bar.notice.text == "wrong"
