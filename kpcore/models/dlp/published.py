@@ -73,7 +73,9 @@ def read_published(
     theirs = _load(path)
     try:
         config = _config(theirs, unsaid or Unsaid())
-        state = _translated(_build(config), theirs, config.image_size)
+        with torch.device("meta"):
+            wanted = _build(config)
+        state = _translated(wanted, theirs, config.image_size)
     except (CheckpointError, InputError) as error:
         raise CheckpointError(f"'{path.name}' is no published DLP model: {error}") from error
     family: FamilyName = "dlp-object" if isinstance(config, ObjectConfig) else "dlp-masked"

@@ -57,4 +57,4 @@ def test_table_three():
         preset = OBJECT_PRESETS[name]
         c = preset.config
         assert (c.particles, c.beta, c.features, preset.recipe.epochs) == row
-        assert (c.prior_patch_px, c.glimpse_px) == (16, 32)
+        assert (c.prior_patch_px, c.glimpse_px, c.prior_kept) == (16, 32, 64)

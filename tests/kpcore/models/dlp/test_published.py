@@ -25,7 +25,7 @@ published = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(published)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shapes_state():
     return published.weights("shapes")
 
