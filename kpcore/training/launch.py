@@ -17,6 +17,7 @@ from kpcore.api import Recipe
 from kpcore.configuration import from_plain, to_plain
 from kpcore.data.catalog import open_source
 from kpcore.data.clips import Split
+from kpcore.data.procedural import names as scene_names
 from kpcore.data.source import ImageSource, Report
 from kpcore.errors import CheckpointError, DataError, InputError, TrainingError, nearest
 from kpcore.geometry.framing import FramingRule
@@ -215,8 +216,10 @@ def open_data(
 
     Raises:
         DataError: There is no such data, or it cannot be read.
+        InputError: An option means nothing for this data.
     """
     held_out = parse_held_out(choice.held_out)
+    _require_meaning(choice)
 
     def opened(split: Split) -> ImageSource:
         return open_source(
@@ -240,6 +243,26 @@ def open_data(
         if choice.held_out:
             raise
         return source, None
+
+
+def _require_meaning(choice: DataChoice) -> None:
+    """Raise `InputError` for an option that this kind of data would ignore."""
+    plain = DataChoice(choice.source)
+    if choice.source in scene_names() and not Path(choice.source).exists():
+        given = [
+            name
+            for name in ("stride", "fit", "box")
+            if getattr(choice, name) != getattr(plain, name)
+        ]
+        if choice.held_out not in ("", "0"):
+            given.append("held-out")
+        why = f"'{choice.source}' are procedural scenes, made at the model's size without end"
+    else:
+        given = ["pool"] if choice.pool else []
+        why = f"'{choice.source}' is read from files; a pool is for procedural scenes"
+    if given:
+        options = ", ".join(f"--{name}" for name in given)
+        raise InputError(f"{why}; leave out {options}")
 
 
 def parse_held_out(text: str) -> int | float | tuple[str, ...]:
