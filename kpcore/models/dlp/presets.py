@@ -1,7 +1,8 @@
 """Named configurations of the published DLP models, with their recipes.
 
-"celeba-*", "traffic" and "clevrer" are DLP table 3. The published code keeps 20 proposals, not 64,
-for the latter two: `--set prior_kept=20`; the paper freezes their prior: `--set prior_trained=false`.
+"celeba-*", "traffic" and "clevrer" are DLP table 3. For the latter two the published code keeps 20
+proposals, not 64 (`--set prior_kept=20`), and the paper freezes the prior, which the code trains
+(`--set prior_trained=false`).
 """
 
 from __future__ import annotations
