@@ -52,6 +52,16 @@ class ActionSet(QObject):
         for action in ACTIONS:
             if action.on_canvas:
                 widget.addAction(self._actions[action.key])
+            if action.canvas_keys:
+                widget.addAction(self._twin(action, widget))
+
+    def _twin(self, action: Action, widget: QWidget) -> QAction:
+        """Return an action with the keys that act on one canvas only."""
+        twin = QAction(action.plain, widget)
+        twin.setShortcuts([QKeySequence(keys) for keys in action.canvas_keys])
+        twin.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        twin.triggered.connect(partial(self.run, action))
+        return twin
 
     def run(self, action: Action, *_: object) -> None:
         """Do it, unless the situation has changed since it was offered."""

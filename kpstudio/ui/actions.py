@@ -75,6 +75,7 @@ class Action:
         checked: For what is on or off: which it is now.
         label: Text that changes, e.g. with what would be undone.
         on_canvas: The keys act only while a canvas has the focus, so that typing never edits.
+        canvas_keys: More keys, that act on a canvas only.
         apart: A line before it in its menu.
     """
 
@@ -89,6 +90,7 @@ class Action:
     checked: Callable[[MainWindow], bool] | None = None
     label: Callable[[Session], str] | None = None
     on_canvas: bool = False
+    canvas_keys: tuple[str, ...] = ()
     apart: bool = False
 
     @property
@@ -399,7 +401,7 @@ _EDIT = (
            "Edit", lambda w: w.paste_appearance(), ("Ctrl+V",), enabled=can_paste),
     Action("select-all", "Select &all", "Select every particle that is kept", "Edit",
            lambda w: _select(w, invert=False), ("Ctrl+A",), "select-area", has_particles,
-           apart=True),
+           canvas_keys=("A",), apart=True),
     Action("select-none", "Select &none", "Select no particle", "Edit",
            lambda w: w.session.update_view(selection=frozenset()), ("Ctrl+Shift+A",),
            enabled=has_selection),
@@ -530,7 +532,7 @@ _HELP = (
     Action("palette", "&Command palette…", "Find any action by name", "Help",
            lambda w: w.windows.palette(), ("Ctrl+Shift+P", "Ctrl+K"), "select"),
     Action("shortcuts", "&Keys and mouse", "Every key and what the mouse does", "Help",
-           lambda w: w.windows.shortcuts(), ("F1",), "question"),
+           lambda w: w.windows.shortcuts(), ("F1",), "question", canvas_keys=("?",)),
     Action("dismiss", "&Dismiss the notice", "Put the notice under the tool bar away", "Help",
            lambda w: w.notices.dismiss(), ("Esc",), "close", lambda now: now.noticed),
     Action("welcome", "&Welcome page", "Demo, samples and what was open lately", "Help",

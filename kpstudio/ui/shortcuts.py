@@ -60,7 +60,7 @@ class ShortcutList(QDialog):
             for action in actions:
                 keys = ", ".join(
                     QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
-                    for key in action.shortcuts
+                    for key in (*action.shortcuts, *action.canvas_keys)
                 )
                 where = " (on a canvas)" if action.on_canvas and keys else ""
                 head.addChild(QTreeWidgetItem([action.plain, keys, action.tip + where]))

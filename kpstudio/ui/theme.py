@@ -217,13 +217,14 @@ def icon(name: str, tokens: Tokens, colour: str = "", checked: str = "") -> QIco
     """
     source = resource_path(f"icons/{name}.svg").read_text(encoding="utf-8")
     result = QIcon()
-    for mode, state, ink in (
+    inks = [
         (QIcon.Mode.Normal, QIcon.State.Off, colour or tokens.text),
         (QIcon.Mode.Disabled, QIcon.State.Off, tokens.faint),
-        (QIcon.Mode.Normal, QIcon.State.On, checked or colour or tokens.text),
-        (QIcon.Mode.Disabled, QIcon.State.On, tokens.faint),
-    ):
-        for ratio in (1, 2, 3):
+    ]
+    if checked:
+        inks.append((QIcon.Mode.Normal, QIcon.State.On, checked))
+    for mode, state, ink in inks:
+        for ratio in (1, 2):
             result.addPixmap(drawn(source, ink, ICON_PX, ratio), mode, state)
     return result
 

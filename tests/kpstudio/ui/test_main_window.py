@@ -173,6 +173,8 @@ def test_letters_change_the_view_on_the_canvas(window, session, qtbot):
     window.compare.main.setFocus()
     qtbot.keyClick(window.compare.main, Qt.Key.Key_U)
     assert session.view.layer("ellipses").visible is False
+    qtbot.keyClick(window.compare.main, Qt.Key.Key_A)
+    assert len(session.view.selection) == 5
     qtbot.keyClick(window.compare.main, Qt.Key.Key_G)
     assert session.view.grid is True
     qtbot.keyClick(window.compare.main, Qt.Key.Key_K)
