@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,37 @@ def test_presets_arrange_the_window(window, session):
     assert shown(window) == set()
     window.set_preset("edit")
     assert "particles" in shown(window)
+
+
+def test_the_monitor_takes_the_centre_and_its_thread_ends_with_it(window, session):
+    open_document(session)
+    window.set_preset("monitor")
+    monitor = window.watching.view
+    assert window.stack.currentWidget() is monitor
+    assert window.canvas is monitor.live.canvas
+    assert shown(window) == {"particles", "particle"}
+    assert "runs" in {thread.name for thread in threading.enumerate()}
+    window.close_run()
+    assert window.preset == "edit"
+    assert window.stack.currentWidget() is window.compare
+    assert "runs" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_closing_the_window_ends_the_thread_that_follows_runs(window):
+    window.set_preset("monitor")
+    window.close()
+    assert "runs" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_in_a_low_window_panels_share_their_room(make_window, session):
+    window = make_window()
+    window.resize(1280, 720)
+    open_document(session)
+    beside = window.tabifiedDockWidgets(window.docks.dock("particle"))
+    assert window.docks.dock("layers") in beside
+    window.resize(1280, 900)
+    window.reset_layout()
+    assert window.tabifiedDockWidgets(window.docks.dock("particle")) == []
 
 
 def test_a_closed_panel_stays_closed_until_it_is_asked_for(window, session):
