@@ -31,6 +31,7 @@ REACH = 14.0
 _DOT = 6.5
 _SMALL_DOT = 3.5
 _FAINT = 0.22
+_CLEAR = 0.6
 _HALO = QColor(0, 0, 0, 110)
 _WHITE = QColor(255, 255, 255)
 
@@ -82,15 +83,25 @@ class ParticleOverlay:
         painter.setOpacity(1.0)
 
     def paint_labels(self, painter: QPainter, opacity: float, font: QFont) -> None:
-        """Paint the number of each particle beside its dot."""
+        """Paint the number of each particle beside its dot.
+
+        The number of a faint particle gives way to those of clearer ones until the mouse is
+        over it.
+        """
         if self._small:
             return
         name, ratio = font.toString(), painter.device().devicePixelRatio()
-        for mark, place in zip(self.marks, self._places, strict=True):
+        taken: list[QRectF] = []
+        for mark, place in zip(reversed(self.marks), reversed(self._places), strict=True):
             label = number_picture(mark.identity + 1, name, ratio)
-            painter.setOpacity(opacity * _clarity(mark))
             size = label.deviceIndependentSize()
             corner = (place[0] + _DOT * 0.7, place[1] - _DOT * 0.6 - size.height())
+            area = QRectF(QPointF(*corner), size)
+            clarity = _clarity(mark)
+            if clarity < _CLEAR and not mark.hovered and any(area.intersects(t) for t in taken):
+                continue
+            taken.append(area)
+            painter.setOpacity(opacity * clarity)
             painter.drawPixmap(on_grid(corner, ratio), label)
         painter.setOpacity(1.0)
 
