@@ -7,7 +7,6 @@ from kpstudio.ui.canvas.mapping import Viewport
 from kpstudio.ui.canvas.marks import Mark
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
 
-
 VIEWPORT = Viewport((32, 32), 0.0, 0.0, 200.0, 200.0)
 
 
