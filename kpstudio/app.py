@@ -29,6 +29,7 @@ from kpstudio.session.session import Session
 from kpstudio.ui.diagnostics import diagnostics
 from kpstudio.ui.end_by_signal import EndBySignal
 from kpstudio.ui.failures import catch_exceptions, set_up_log
+from kpstudio.ui.first_paint import FirstPaint
 from kpstudio.ui.main_window import MainWindow
 from kpstudio.ui.qt_post import QtPost
 from kpstudio.ui.studio import Studio
@@ -170,8 +171,8 @@ class Application(QObject):
 
     def start(self) -> None:
         """Show the window; the rest follows once it is painted."""
+        FirstPaint(self.window, self._after_first_paint)
         self.window.show()
-        QTimer.singleShot(0, self, self._after_first_paint)
 
     def _after_first_paint(self) -> None:
         self.studio.engine.warm_up()

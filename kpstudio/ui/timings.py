@@ -2,22 +2,25 @@
 
 With the environment variable KPSTUDIO_TIMINGS naming a file, one JSON object per line is appended:
 {"event": "window_shown" | "picture_shown" | "preview_painted" | "exact_painted", "t": seconds of
-the monotonic clock, "revision": of the particles}. Without it nothing is written.
+the monotonic clock, "revision": of the particles, "torch": whether its import had begun when the
+window was shown}. Without it nothing is written.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from io import TextIOWrapper
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from kpstudio.session.session import Picture
 from kpstudio.ui.compare import CompareView
+from kpstudio.ui.first_paint import FirstPaint
 
 VARIABLE = "KPSTUDIO_TIMINGS"
 
@@ -28,10 +31,9 @@ class PaintTimings(QObject):
     def __init__(self, window: QWidget, compare: CompareView, path: Path) -> None:
         super().__init__(window)
         self._file: TextIOWrapper = path.open("a", encoding="utf-8", buffering=1)
-        self._window = window
         self._last: tuple[int, str] = (-1, "")
-        self._shown = self._pictured = False
-        window.installEventFilter(self)
+        self._pictured = False
+        FirstPaint(window, self._on_shown)
         compare.canvas("edited").painted.connect(self._on_painted)
 
     @classmethod
@@ -40,13 +42,8 @@ class PaintTimings(QObject):
         name = os.environ.get(VARIABLE)
         return cls(window, compare, Path(name)) if name else None
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Wait for the first paint of the window."""
-        if event.type() == QEvent.Type.Paint and not self._shown:
-            self._shown = True
-            QTimer.singleShot(0, self, lambda: self.write("window_shown"))
-            self._window.removeEventFilter(self)
-        return False
+    def _on_shown(self) -> None:
+        self.write("window_shown", torch="torch" in sys.modules)
 
     def write(self, event: str, **more: object) -> None:
         """Append one line."""
