@@ -163,6 +163,7 @@ class Application(QObject):
         size = _size_of(given.size) if given.size else None
         if size is not None:
             self.window.resize(*size)
+        FirstPaint(self.window, self._after_first_paint)
         self.timings = PaintTimings.when_asked(self.window, self.window.compare)
         self.autosave: Autosave | None = None
         self._hooks = catch_exceptions(self.post, self._on_exception)
@@ -171,7 +172,6 @@ class Application(QObject):
 
     def start(self) -> None:
         """Show the window; the rest follows once it is painted."""
-        FirstPaint(self.window, self._after_first_paint)
         self.window.show()
 
     def _after_first_paint(self) -> None:

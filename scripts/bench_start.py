@@ -6,6 +6,7 @@ the start alone, then once more to drag its particles with synthetic mouse event
 The last line is one JSON object:
     window_ms: from starting the process to the window being visible, median of the starts;
     first_picture_ms: the same to the demo's picture being on screen;
+    torch_before_window: whether torch's import had begun when the window became visible;
     rss_mb: resident memory at the end of the dragging;
     rss_slope_mb_per_10min: growth of resident memory over the second half, by least squares.
 """
@@ -172,6 +173,10 @@ class Studio:
             time.sleep(0.02)
         sys.exit(f"the studio did not report '{event}' within {timeout_s:.0f} s")
 
+    def has_torch_early(self) -> bool:
+        """Return whether torch's import had begun when the window became visible."""
+        return any(item.get("torch", False) for item in self.events())
+
     def count(self, event: str) -> int:
         """Return how many such events there were."""
         return sum(item["event"] == event for item in self.events())
@@ -198,19 +203,23 @@ def slope(times: list[float], values: list[float]) -> float:
     return statistics.linear_regression(times, values).slope
 
 
-def measure_starts(display: str, home: Path, starts: int) -> tuple[list[float], list[float]]:
-    """Return window and first-picture times of some starts, the first of which only warms disks."""
-    windows, pictures = [], []
+def measure_starts(display: str, home: Path, starts: int) -> tuple[list[float], list[float], bool]:
+    """Return window and first-picture times of some starts, and whether torch came too early.
+
+    The first start only warms the disk.
+    """
+    windows, pictures, early = [], [], False
     for number in range(starts + 1):
         studio = Studio(display, home)
         window, picture = studio.wait_for("window_shown"), studio.wait_for("picture_shown")
+        early |= studio.has_torch_early()
         studio.end()
         warm = "" if number else " (warms the disk, not counted)"
         print(f"start {number}: window {window:.0f} ms, picture {picture:.0f} ms{warm}", flush=True)
         if number:
             windows.append(window)
             pictures.append(picture)
-    return windows, pictures
+    return windows, pictures, early
 
 
 def measure_dragging(
@@ -251,7 +260,7 @@ def main() -> None:
     if options.studio is not None:
         sys.exit(studio(options.studio))
     with virtual_screen() as display, tempfile.TemporaryDirectory() as folder:
-        windows, pictures = measure_starts(display, Path(folder), options.starts)
+        windows, pictures, early = measure_starts(display, Path(folder), options.starts)
         times, sizes, painted = measure_dragging(
             display, Path(folder), options.minutes, options.rate
         )
@@ -261,6 +270,7 @@ def main() -> None:
     figures = {
         "window_ms": round(statistics.median(windows)),
         "first_picture_ms": round(statistics.median(pictures)),
+        "torch_before_window": early,
         "rss_mb": round(sizes[-1], 1),
         "rss_slope_mb_per_10min": round(10.0 * slope(times[half:], sizes[half:]), 2),
         "minutes": options.minutes,

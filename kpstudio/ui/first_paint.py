@@ -12,7 +12,7 @@ UNSEEN_MS = 2000
 
 
 class FirstPaint(QObject):
-    """Calls a function once, right after the window's first paint."""
+    """Calls a function once, right after the window's first paint; of several, the newest first."""
 
     def __init__(self, window: QWidget, then: Callable[[], None]) -> None:
         """Begin to watch.

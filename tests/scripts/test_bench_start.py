@@ -24,6 +24,7 @@ def test_the_real_window_starts_and_paints_while_it_is_dragged():
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert 0 < figures["window_ms"] < figures["first_picture_ms"]
+    assert figures["torch_before_window"] is False
     assert figures["rss_mb"] > 50
     assert figures["pictures_painted"] > 10
     assert "Traceback" not in done.stderr
