@@ -45,8 +45,9 @@ class CompactConfig:
         crop_weight: weight of the squared distance, in sixteenths of a glimpse, between where a
             cell proposes its particle in the whole picture and in a crop of it; teaches where the
             middle of an object is that the picture's edge cuts.
-        crop_from: share of the run after which the crop term counts; while positions mean nothing
-            yet, agreeing on places that do not depend on the picture would be its best answer.
+        crop_from: share of the run after which the crop term counts, though not before two and a
+            half warm-ups; while positions mean nothing yet, agreeing on places that do not depend
+            on the picture would be its best answer.
     """
 
     image_size: int = 128

@@ -20,6 +20,8 @@ from kpcore.models.dlp_compact.networks import Proposals
 
 _SIDE = 64.0
 """Sums over pixels count as if the picture had this side, so weights hold at any size."""
+_SETTLED = 2.5
+"""Warm-ups after which positions mean something, however short the run."""
 
 
 def off_centre(alpha: Float[Tensor, "B K S S"]) -> Float[Tensor, "B K"]:
@@ -98,7 +100,7 @@ class CompactObjective:
             )
             terms["reconstruction"] = self._scale * _squared(picture, image)
             terms |= self._particles(through)
-            if c.crop_cells and progress.step >= c.crop_from * progress.steps:
+            if c.crop_cells and progress.step >= _crop_start(c, progress.steps):
                 terms["crop"] = c.crop_weight * self._crop_error(image, proposals)
             monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
@@ -152,6 +154,11 @@ class CompactObjective:
         proposed = self._model.proposals.offsets(image[:, :, pixels, across])
         square = ((proposed - offset) ** 2).sum(-1) * (8.0 * c.image_size / c.glimpse_px) ** 2
         return (sure * square).sum() / batch
+
+
+def _crop_start(config: CompactConfig, steps: int) -> float:
+    """The step from which the crop term counts, in a run of so many steps."""
+    return max(config.crop_from * steps, _SETTLED * config.warmup_steps)
 
 
 def _sampled(mean: Tensor, log_var: Tensor) -> Tensor:
