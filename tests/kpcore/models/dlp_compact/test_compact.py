@@ -189,3 +189,14 @@ def test_the_crop_term_is_zero_when_places_do_not_depend_on_the_picture(model: C
         model.proposals.place.bias[:2] = 0.7  # type: ignore[index]
     report = objective(Batch(pictures()), progress)
     assert report.terms["crop"].item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "counts"),
+    [(12, 20, False), (13, 20, True), (24, 100, False), (25, 100, True)],
+)
+def test_the_crop_term_waits_for_positions(
+    model: CompactDLP, step: int, steps: int, counts: bool
+) -> None:
+    report = CompactObjective(model, TINY)(Batch(pictures()), Progress(step, steps, 0.0))
+    assert ("crop" in report.terms) == counts
