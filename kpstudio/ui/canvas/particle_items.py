@@ -32,6 +32,8 @@ _DOT = 6.5
 _SMALL_DOT = 3.5
 _FAINT = 0.22
 _CLEAR = 0.6
+_KEPT_BOX = 600
+"""Device pixels of the largest glimpse box that is kept as a picture."""
 _HALO = QColor(0, 0, 0, 110)
 _WHITE = QColor(255, 255, 255)
 
@@ -148,7 +150,31 @@ def _paint_trail(painter: QPainter, home: Point, place: Point) -> None:
 
 
 def _paint_box(painter: QPainter, place: Point, side: float) -> None:
-    box = QRectF(place[0] - side / 2, place[1] - side / 2, side, side)
+    ratio = painter.device().devicePixelRatio()
+    if side * ratio > _KEPT_BOX:
+        _draw_box(painter, QRectF(place[0] - side / 2, place[1] - side / 2, side, side))
+        return
+    picture = box_picture(round(side), ratio)
+    half = picture.deviceIndependentSize().width() / 2
+    painter.drawPixmap(on_grid((place[0] - half, place[1] - half), ratio), picture)
+
+
+@lru_cache(maxsize=16)
+def box_picture(side: int, ratio: float) -> QPixmap:
+    """Return a dashed square of `side` points, drawn once: dashes are slow to paint."""
+    margin = 2
+    whole = side + 2 * margin
+    picture = QPixmap(math.ceil(whole * ratio), math.ceil(whole * ratio))
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    _draw_box(painter, QRectF(margin, margin, side, side))
+    painter.end()
+    return picture
+
+
+def _draw_box(painter: QPainter, box: QRectF) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for pen in (QPen(_HALO, 3.6), QPen(_WHITE, 1.7)):
         painter.setPen(_dashed(pen))
