@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from kpcore.data.opencv import cv2
+from kpcore.opencv import cv2
 from kpcore.errors import ShapeError
 from kpcore.geometry.framing import Framing
 

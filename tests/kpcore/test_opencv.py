@@ -22,7 +22,7 @@ def environment_after_import(tmp_path: Path, before: dict[str, str]) -> list[str
         "def setNumThreads(count): pass\n"
     )
     code = (
-        "import os, kpcore.data.opencv\n"
+        "import os, kpcore.opencv\n"
         f"print(*[os.environ.get(name, 'unset') for name in {NAMES}], sep='\\n')"
     )
     root = Path(__file__).resolve().parents[3]
@@ -45,6 +45,6 @@ def test_qt_variables_of_the_user_are_kept(tmp_path: Path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_real_opencv_leaves_no_qt_variable(name: str, monkeypatch: pytest.MonkeyPatch):
-    code = f"import os, kpcore.data.opencv; raise SystemExit({name!r} in os.environ)"
+    code = f"import os, kpcore.opencv; raise SystemExit({name!r} in os.environ)"
     monkeypatch.delenv(name, raising=False)
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

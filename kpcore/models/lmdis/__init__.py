@@ -1,0 +1,145 @@
+"""Landmarks as structural representations: Zhang et al., CVPR 2018."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from kpcore.api import Family, Preset, Recipe
+from kpcore.models.lmdis.config import LmdisConfig
+from kpcore.models.lmdis.model import Lmdis
+from kpcore.models.lmdis.objective import phases
+
+_RECIPE = Recipe(
+    batch=16,
+    learning_rate=1e-3,
+    steps=300_000,
+    epochs=None,
+    milestones=(1 / 3, 2 / 3),
+    decay=0.1,
+    adam_eps=1e-8,
+)
+
+PRESETS = MappingProxyType(
+    {
+        "default": Preset(LmdisConfig(), _RECIPE, "CelebA, 80 x 80, 10 landmarks"),
+        "celeba-30": Preset(
+            LmdisConfig(landmarks=30, separation=10.0, separation_edge=0.04),
+            Recipe(
+                batch=8,
+                learning_rate=1e-3,
+                steps=300_000,
+                epochs=None,
+                milestones=(1 / 3, 2 / 3),
+                decay=0.1,
+                adam_eps=1e-8,
+            ),
+            "CelebA, 80 x 80, 30 landmarks",
+        ),
+        "cat": Preset(
+            LmdisConfig(reconstruction=1e-4), _RECIPE, "cat heads, 80 x 80, 10 landmarks"
+        ),
+        "car": Preset(
+            LmdisConfig(
+                image_size=64,
+                reconstruction=1e-3,
+                reconstruction_rise=(1 / 3, 5 / 12),
+                separation=200.0,
+            ),
+            Recipe(
+                batch=16,
+                learning_rate=1e-3,
+                steps=120_000,
+                epochs=None,
+                milestones=(1 / 3, 2 / 3),
+                decay=0.1,
+                adam_eps=1e-8,
+            ),
+            "profile cars, 64 x 64, 10 landmarks",
+        ),
+        "human": Preset(
+            LmdisConfig(
+                image_size=128,
+                padded_size=192,
+                landmarks=16,
+                stem=True,
+                decoder_levels=5,
+                separation_edge=0.06,
+                flow_stride=5,
+            ),
+            Recipe(
+                batch=8,
+                learning_rate=1e-3,
+                steps=300_000,
+                epochs=None,
+                milestones=(1 / 3, 2 / 3),
+                decay=0.1,
+                adam_eps=1e-8,
+            ),
+            "people on video, 128 x 128, 16 landmarks, optical flow as a warp",
+        ),
+        "mnist": Preset(
+            LmdisConfig(
+                image_size=28,
+                padded_size=56,
+                landmarks=7,
+                descriptor=0,
+                decoder_levels=2,
+            ),
+            _RECIPE,
+            "digits, 28 x 28, 7 landmarks without descriptors",
+        ),
+        "small": Preset(
+            LmdisConfig(
+                image_size=64,
+                padded_size=96,
+                width=8,
+                shared=16,
+                stem=True,
+                decoder_sigmas_edge=(0.0884, 0.1768, 0.3536),
+            ),
+            Recipe(
+                batch=16,
+                learning_rate=2e-3,
+                steps=4_000,
+                epochs=None,
+                milestones=(0.6, 0.85),
+                decay=0.3,
+                rise=100,
+                adam_eps=1e-8,
+            ),
+            "64 x 64, 10 landmarks, narrow: faces in under an hour on one core; departs",
+        ),
+        "tiny": Preset(
+            LmdisConfig(
+                image_size=32,
+                padded_size=48,
+                landmarks=4,
+                descriptor=4,
+                shared=8,
+                width=4,
+                decoder_levels=3,
+            ),
+            Recipe(
+                batch=8, learning_rate=3e-3, steps=30, epochs=None, milestones=(), adam_eps=1e-8
+            ),
+            "32 x 32, 4 landmarks: seconds on a CPU, for tests",
+        ),
+    }
+)
+
+FAMILIES = MappingProxyType(
+    {
+        "lmdis": Family(
+            name="lmdis",
+            title="LMDIS",
+            paper=(
+                "Zhang, Guo, Jin, Luo, He and Lee, Unsupervised Discovery of Object Landmarks as "
+                "Structural Representations, CVPR 2018, https://arxiv.org/abs/1804.04412"
+            ),
+            config=LmdisConfig,
+            presets=PRESETS,
+            build=Lmdis,
+            phases=phases,
+        ),
+    }
+)
