@@ -16,6 +16,7 @@ FAMILIES = MappingProxyType(
         "dlp-object": "kpcore.models.dlp",
         "dlp-masked": "kpcore.models.dlp",
         "dlp-compact": "kpcore.models.dlp_compact",
+        "lmdis": "kpcore.models.lmdis",
     }
 )
 """Registry name -> module, whose `FAMILIES` maps names to `Family` values."""

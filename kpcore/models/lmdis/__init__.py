@@ -117,7 +117,8 @@ PRESETS = MappingProxyType(
                 descriptor=4,
                 shared=8,
                 width=4,
-                decoder_levels=3,
+                decoder_levels=1,
+                decoder_sigmas_edge=(0.0625, 0.125),
             ),
             Recipe(
                 batch=8, learning_rate=3e-3, steps=30, epochs=None, milestones=(), adam_eps=1e-8

@@ -1,4 +1,4 @@
-"""The landmark autoencoder: confidence maps to landmarks, landmarks and descriptors to a picture."""
+"""The landmark autoencoder: pictures to landmarks with descriptors, and back."""
 
 from __future__ import annotations
 

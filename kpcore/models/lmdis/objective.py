@@ -80,14 +80,15 @@ class LmdisObjective:
         terms = {
             "reconstruction": self._rise(progress) * _half_square(picture, image),
             "concentration": c.concentration * concentration(both.sigma * ratio / 2.0),
-            "separation": c.separation
-            * separation(both.position * ratio / 2.0, c.separation_edge),
+            "separation": c.separation * separation(both.position * ratio / 2.0, c.separation_edge),
             "equivariance": c.equivariance
             * ((back - here.position) * ratio / 2.0).square().sum((1, 2)).mean(),
             "decay": c.decay * 0.5 * torch.stack([w.square().sum() for w in self._weights]).sum(),
         }
         if flow is not None:
-            terms["flow"] = c.flow_preference * self._flow_preference(flow.speed, recovered.position)
+            terms["flow"] = c.flow_preference * self._flow_preference(
+                flow.speed, recovered.position
+            )
         monitors = {"psnr_db": -10.0 * F.mse_loss(picture.detach(), image).log10()}
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
 
