@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QToolButton, QWidget
 
-from kpstudio.ui.actions import ACTIONS, BAR, ENTRIES, MENUS, PRESETS, Action, Choices, Situation
+from kpstudio.ui.action_tables.entry import Action, Choices, Situation
+from kpstudio.ui.actions import ACTIONS, BAR, ENTRIES, MENUS, PRESETS
 from kpstudio.ui.theme import Tokens, icon
 
 if TYPE_CHECKING:

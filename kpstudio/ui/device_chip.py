@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QToolButton, QWidget
 from kpstudio.services.engine import Engine
 from kpstudio.services.settings import SettingsStore
 from kpstudio.session.session import Session
-from kpstudio.ui.actions import Choice
+from kpstudio.ui.action_tables.entry import Choice
 from kpstudio.ui.status import device_name
 
 

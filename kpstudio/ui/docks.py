@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QByteArray, QObject, Qt
 from PySide6.QtWidgets import QDockWidget
 
-from kpstudio.ui.actions import Choice, PresetName
+from kpstudio.ui.action_tables.entry import Choice, PresetName
 from kpstudio.ui.panels.frames import FramesPanel
 from kpstudio.ui.panels.history import HistoryPanel
 from kpstudio.ui.panels.layers import LayersPanel

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from kpcore.errors import KpError
 from kpstudio.services import library
-from kpstudio.ui.actions import Choice
+from kpstudio.ui.action_tables.entry import Choice
 
 if TYPE_CHECKING:
     from kpstudio.ui.main_window import MainWindow

@@ -33,7 +33,8 @@ from kpcore.errors import KpError
 from kpstudio.session.document import Document
 from kpstudio.session.edits import SetFeatures
 from kpstudio.ui.action_set import ActionSet
-from kpstudio.ui.actions import CHOICES, Choice, PresetName, Situation
+from kpstudio.ui.action_tables.entry import Choice, PresetName, Situation
+from kpstudio.ui.actions import CHOICES
 from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.compare import CompareView
 from kpstudio.ui.device_chip import DeviceChip

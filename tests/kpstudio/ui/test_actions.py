@@ -7,7 +7,8 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QTreeWidgetItemIterator
 
 from kpstudio.resource_files import resource_path
-from kpstudio.ui.actions import ACTIONS, BAR, CHOICES, ENTRIES, MENUS, PRESETS, Situation
+from kpstudio.ui.action_tables.entry import Situation
+from kpstudio.ui.actions import ACTIONS, BAR, CHOICES, ENTRIES, MENUS, PRESETS
 from kpstudio.ui.palette import CommandPalette, commands_of, score
 from kpstudio.ui.shortcuts import ShortcutList
 
