@@ -45,8 +45,7 @@ class PerceptualLoss(nn.Module):
             DataError: The file is missing or not VGG16, or cannot be downloaded.
         """
         super().__init__()
-        self.features = _layers()
-        _fill(self.features, Path(weights) if weights else download())
+        self.features = load_vgg16(Path(weights) if weights else download())
         self.requires_grad_(False).eval()
 
     def forward(self, a: Float[Tensor, "B 3 H W"], b: Float[Tensor, "B 3 H W"]) -> Tensor:
@@ -67,6 +66,17 @@ class PerceptualLoss(nn.Module):
                 first, second = pair.float().chunk(2)
                 total = total + (first - second).square().sum()
         return total / a.shape[0]
+
+
+def load_vgg16(path: str | os.PathLike[str]) -> nn.Sequential:
+    """Return VGG16's convolutions, ReLUs and poolings, filled from torchvision's state dict.
+
+    Raises:
+        DataError: The file is missing or not VGG16.
+    """
+    features = _layers()
+    _fill(features, Path(path))
+    return features
 
 
 def _layers() -> nn.Sequential:
