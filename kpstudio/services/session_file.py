@@ -29,7 +29,7 @@ from kpstudio.services.picture_media import PictureMedia
 from kpstudio.session import edits
 from kpstudio.session.edits import Edit
 from kpstudio.session.session import Session
-from kpstudio.session.view import ROLES, LayerView, Role, ViewState
+from kpstudio.session.view import ROLES, Comparison, LayerView, Role, ViewState
 
 FORMAT = 1
 _JSON_LIMIT = 100_000_000
@@ -58,6 +58,7 @@ class SavedView:
     layers: tuple[LayerView, ...] = ()
     main: Role = "edited"
     grid: bool = False
+    comparison: Comparison = Comparison()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,12 @@ class SavedSession:
     def frames(self) -> tuple[int, ...]:
         """Frames that the edits touch, and the shown one."""
         touched = {edit["frame"] for edit in self.edits if isinstance(edit.get("frame"), int)}
-        return tuple(sorted(touched | {self.view.frame}))
+        for edit in self.edits:
+            starts = edit.get("frames")
+            if isinstance(starts, list | tuple):
+                touched |= {frame for frame in starts if isinstance(frame, int)}
+        shown = {self.view.frame} if self.view.frame < self.media.count else set[int]()
+        return tuple(sorted(touched | shown))
 
     def edit_log(self) -> list[Edit]:
         """Return the edits as values.
@@ -125,7 +131,12 @@ def snapshot(session: Session, layout: str = "") -> SavedSession:
         edits=tuple(edits.to_plain(entry.edit) for entry in history.entries),
         cursor=history.cursor,
         view=SavedView(
-            view.frame, tuple(sorted(view.selection)), view.layers, view.main, view.grid
+            view.frame,
+            tuple(sorted(view.selection)),
+            view.layers,
+            view.main,
+            view.grid,
+            view.comparison,
         ),
         layout=layout,
     )
@@ -277,7 +288,9 @@ def restored_view(saved: SavedView) -> dict[str, Any]:
     """Return the changes that bring a view back; layers of another version are left out."""
     known = {layer.name for layer in ViewState().layers}
     layers = tuple(layer for layer in saved.layers if layer.name in known)
-    changes: dict[str, Any] = {"frame": saved.frame, "grid": saved.grid}
+    changes: dict[str, Any] = {
+        "frame": saved.frame, "grid": saved.grid, "comparison": saved.comparison,
+    }  # fmt: skip
     if len(layers) == len(known):
         changes["layers"] = layers
     if saved.main in ROLES:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from kpstudio.session.branches import Branch
+
 if TYPE_CHECKING:
     from kpcore.api import Encoding
     from kpcore.capabilities import Capabilities
@@ -77,6 +79,7 @@ class Document:
         encoded: Frame -> what the model made of it (a batch of one).
         edited: Frame -> particles after edits; a frame without edits is absent.
         keep: Only this many of the surest particles are decoded; None for all.
+        branches: Futures that were asked for, oldest first.
     """
 
     model: ModelInfo | None = None
@@ -84,14 +87,28 @@ class Document:
     encoded: Mapping[int, Encoding] = field(default_factory=_nothing)
     edited: Mapping[int, Latents] = field(default_factory=_nothing)
     keep: int | None = None
+    branches: tuple[Branch, ...] = ()
 
     def with_encoding(self, frame: int, encoding: Encoding) -> Document:
         """Return the document with the encoding of `frame` added."""
         return replace(self, encoded=MappingProxyType({**self.encoded, frame: encoding}))
 
     def with_edited(self, frame: int, latents: Latents) -> Document:
-        """Return the document with the particles of `frame` replaced."""
-        return replace(self, edited=MappingProxyType({**self.edited, frame: latents}))
+        """Return the document with the particles of `frame` replaced; branches may follow."""
+        edited = MappingProxyType({**self.edited, frame: latents})
+        branches = tuple(branch.after_edit(frame, latents) for branch in self.branches)
+        return replace(self, edited=edited, branches=branches)
+
+    def with_branch(self, branch: Branch) -> Document:
+        """Return the document with the branch of the same key replaced."""
+        changed = (branch if old.key == branch.key else old for old in self.branches)
+        return replace(self, branches=tuple(changed))
+
+    @property
+    def length(self) -> int:
+        """Frames that can be looked at: those of the media, and those predicted beyond its end."""
+        ends = (branch.end + 1 for branch in self.branches)
+        return max((self.media.count if self.media else 0, *ends))
 
     def original(self, frame: int) -> Latents | None:
         """Return the particles as encoded, or None while the frame is not encoded."""

@@ -9,6 +9,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from kpcore.errors import CapabilityError, InputError, nearest
+from kpstudio.session.branch_edits import (
+    AddBranch,
+    BranchEdit,
+    DrawFutures,
+    DuplicateBranch,
+    ExtendBranch,
+    FollowEdits,
+    RemoveBranch,
+    RenameBranch,
+)
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
@@ -164,10 +174,26 @@ class KeepTop:
         return replace(document, keep=self.count)
 
 
-Edit: TypeAlias = MoveParticles | SetPresence | SetFeatures | SwapParticles | Restore | KeepTop
+Edit: TypeAlias = (
+    MoveParticles | SetPresence | SetFeatures | SwapParticles | Restore | KeepTop | BranchEdit
+)
 _KINDS: dict[str, type[Any]] = {
     kind.kind: kind
-    for kind in (MoveParticles, SetPresence, SetFeatures, SwapParticles, Restore, KeepTop)
+    for kind in (
+        MoveParticles,
+        SetPresence,
+        SetFeatures,
+        SwapParticles,
+        Restore,
+        KeepTop,
+        AddBranch,
+        RenameBranch,
+        RemoveBranch,
+        DuplicateBranch,
+        ExtendBranch,
+        DrawFutures,
+        FollowEdits,
+    )
 }
 
 

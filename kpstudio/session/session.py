@@ -15,7 +15,7 @@ from psygnal import Signal
 from kpstudio.session.document import Document, MediaInfo, ModelInfo
 from kpstudio.session.edits import Edit, MoveParticles
 from kpstudio.session.history import Entry, History
-from kpstudio.session.view import Role, ViewState
+from kpstudio.session.view import Comparison, Role, ViewState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,8 +174,7 @@ class Session:
         self._saved = document
         self._pictures.clear()
         self._shown.clear()
-        if self._view.selection:
-            self.update_view(selection=frozenset())
+        self.update_view(selection=frozenset(), comparison=Comparison())
         for role in ("input", "reconstruction", "edited", "difference"):
             self.picture_changed.emit(role, None)
         self.history_changed.emit(self._history)
@@ -299,7 +298,9 @@ class Session:
         if self._view.frame != old.frame:
             self._shown.clear()
             self._changed()
-            if self.document.model and self.document.media and self.latents is None:
+            media = self.document.media
+            inside = media is not None and self._view.frame < media.count
+            if self.document.model and inside and self.latents is None:
                 self.encoding_wanted.emit(self._view.frame)
 
     # -- pictures --------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from kpstudio.session.branches import TRUTH
+
 Role: TypeAlias = Literal["input", "reconstruction", "edited", "difference"]
 ROLES: tuple[Role, ...] = ("input", "reconstruction", "edited", "difference")
 
@@ -43,6 +45,29 @@ DEFAULT_LAYERS = (
 """Front first. "picture" is what the canvas's role says: input, reconstruction, edited, ..."""
 
 
+ComparisonMode: TypeAlias = Literal["off", "side", "wipe", "difference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Which two futures are looked at, and how.
+
+    Attributes:
+        mode: "off" shows the usual canvases; else side by side, one over the other with a divider,
+            or their difference.
+        first: Key of a branch, or `TRUTH` for the video itself.
+        second: Key of a branch.
+        divider: Where the wipe divides the picture, 0..1 of its width; `first` is at the left.
+        trails: Draw where the particles go.
+    """
+
+    mode: ComparisonMode = "off"
+    first: str = TRUTH
+    second: str = ""
+    divider: float = 0.5
+    trails: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class ViewState:
     """Frame, selection and what is drawn.
@@ -56,6 +81,7 @@ class ViewState:
         grid: The centre is a grid of equals instead of one large canvas.
         overlays_hidden: Held-key state: overlays are out of the way.
         show_original: Held-key state: the input is shown in place of the edited picture.
+        comparison: Which futures are compared.
     """
 
     frame: int = 0
@@ -66,6 +92,7 @@ class ViewState:
     grid: bool = False
     overlays_hidden: bool = False
     show_original: bool = False
+    comparison: Comparison = Comparison()
 
     def layer(self, name: LayerName) -> LayerView:
         """Return the row called `name`."""
