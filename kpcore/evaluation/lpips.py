@@ -40,7 +40,7 @@ class LPIPS(nn.Module):
             DataError: A file is missing or holds something else.
         """
         super().__init__()
-        self.features = load_vgg16(trunk)[: _TAPS[-1] + 1]
+        self.features = nn.Sequential(*list(load_vgg16(trunk))[: _TAPS[-1] + 1])
         self.register_buffer("shift", torch.tensor(_SHIFT).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor(_SCALE).view(1, 3, 1, 1))
         for index, weight in enumerate(_read_heads(Path(heads))):
