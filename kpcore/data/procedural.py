@@ -13,13 +13,11 @@ from torch import Tensor
 from kpcore.data.clips import Split
 from kpcore.data.source import DataDescription, Report
 from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic.scene import HELD_OUT_SEED as HELD_OUT_SEED
 from kpcore.errors import InputError
 
 EPOCH = 10_000
 """Pictures in a nominal pass over endless scenes."""
-
-HELD_OUT_SEED = 1 << 30
-"""Added to the seed for the held-out part, so that the two never share a picture."""
 
 
 def names() -> tuple[str, ...]:

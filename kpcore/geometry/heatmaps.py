@@ -6,11 +6,18 @@ Both work on the published networks' grid, where the first and last pixel centre
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.geometry.coordinates import corner_aligned
+
+SoftmaxForm = Literal["marginal", "joint"]
+"""Two different things that papers call spatial softmax: the map's mean over one axis through a
+softmax along the other (as the published IMM and Transporter do it), or one softmax over all
+cells (as the formulas read). The first needs maps some sixteen times larger to be as sharp."""
 
 
 def gaussian_maps(
@@ -30,16 +37,25 @@ def gaussian_maps(
     return fall[..., 1, :, None] * fall[..., 0, None, :]
 
 
-def spatial_softmax(maps: Float[Tensor, "*n h w"]) -> Float[Tensor, "*n 2"]:
+def spatial_softmax(
+    maps: Float[Tensor, "*n h w"], form: SoftmaxForm = "marginal"
+) -> Float[Tensor, "*n 2"]:
     """Return the expected (x, y) of each map on the corner-aligned grid.
 
-    Separable: the map's mean over one axis goes through a softmax along the other.
+    Args:
+        maps: Not normalised.
+        form: "marginal" takes the mean over one axis, then the softmax along the other; "joint"
+            takes the softmax over the whole map.
 
-    Source: DLP sec. 3, spatial softmax; dlp.md section 3.3.
+    Source: DLP sec. 3, spatial softmax; dlp.md section 3.3; other_systems.md section 0.
     """
     height, width = maps.shape[-2:]
     across = corner_aligned(width, maps.device, maps.dtype)
     down = corner_aligned(height, maps.device, maps.dtype)
+    if form == "joint":
+        share = maps.flatten(-2).softmax(-1).unflatten(-1, (height, width))
+        x, y = (share.sum(-2) * across).sum(-1), (share.sum(-1) * down).sum(-1)
+        return torch.stack([x, y], dim=-1)
     x = (maps.mean(-2).softmax(-1) * across).sum(-1)
     y = (maps.mean(-1).softmax(-1) * down).sum(-1)
     return torch.stack([x, y], dim=-1)

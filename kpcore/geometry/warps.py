@@ -53,3 +53,16 @@ def _warp(image: Tensor, strength: float) -> Tensor:
     return warp_image_tps(
         image, centres.expand(batch, -1, -1), 2.0 * pull, affine, align_corners=True
     )
+
+
+def two_views(
+    image: Float[Tensor, "B C H W"], reference: Float[Tensor, "B C H W"] | None
+) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B C H W"]]:
+    """Return a picture to explain and another view of the same scene.
+
+    Args:
+        image: The pictures.
+        reference: Other frames of the same clips; None, for pictures that stand alone, makes both
+            views by warping (the strong warp is the reference, as in Jakab et al., 2018).
+    """
+    return warp_pair(image) if reference is None else (image, reference)

@@ -9,6 +9,7 @@ from kpcore.data.synthetic.bouncing import Bouncing
 from kpcore.data.synthetic.multi_dsprites import MultiDSprites
 from kpcore.data.synthetic.scene import Scene, SceneClip, SceneSource
 from kpcore.data.synthetic.shapes import Shapes
+from kpcore.data.synthetic.stick_figures import StickFigures
 from kpcore.data.synthetic.traffic import Traffic
 
 SCENES: Mapping[str, SceneSource] = MappingProxyType(
@@ -17,6 +18,7 @@ SCENES: Mapping[str, SceneSource] = MappingProxyType(
         "shapes": Shapes(),
         "multi-dsprites": MultiDSprites(),
         "bouncing": Bouncing(),
+        "stick-figures": StickFigures(),
     }
 )
 """The kinds of scene, by the name that `--data` takes."""

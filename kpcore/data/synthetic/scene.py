@@ -9,6 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+HELD_OUT_SEED = 1 << 30
+"""Added to a seed for the held-out part, so that it never shares a picture with training."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:

@@ -1,0 +1,106 @@
+"""KeyNet: keypoints of a picture and the appearance of another make the first again."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kpcore.api import Context, Decoding, Encoding, Image, KeypointModel
+from kpcore.capabilities import Capabilities
+from kpcore.latents import Latents, Topology
+from kpcore.models.keynet.config import KeyNetConfig
+from kpcore.nn.conv_norm import ConvStack, Renderer, halving
+from kpcore.nn.feature_pyramid import FeaturePyramid
+from kpcore.nn.keypoint_head import KeypointHead, PyramidKeypoints, keypoint_maps
+from kpcore.nn.requirements import require_pictures, require_points
+
+_LEVELS = 2
+
+
+class KeyNet(KeypointModel):
+    """Unsupervised landmarks through conditional image generation (Jakab et al., NeurIPS 2018).
+
+    Appearance is all in the reference: points carry places only, so the points of one picture
+    decode over the appearance of another (pose transfer).
+    """
+
+    def __init__(self, config: KeyNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.appearance = ConvStack(3, halving(config.widths), config.norm)
+        self.keypoints = _keypoints(config)
+        maps = config.keypoints * (2 if config.residual else 1)
+        channels = self.appearance.channels + maps
+        self.renderer = Renderer(channels, config.renderer_widths, config.norm)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this model can do."""
+        c = self.config
+        return Capabilities(
+            image_size=(c.image_size, c.image_size),
+            particles=c.keypoints,
+            heatmaps=True,
+            needs_reference=True,
+        )
+
+    def look(self, reference: Image) -> dict[str, Tensor]:
+        """Return what rendering needs of the reference, computed once for all edits."""
+        context = {"appearance": self.appearance(reference)}
+        if self.config.residual:
+            context |= {"picture": reference, "position": self.keypoints(reference)}
+        return context
+
+    def render(
+        self, position: Float[Tensor, "B K 2"], context: Context
+    ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B K h w"]]:
+        """Return the picture, not clamped, and the Gaussian maps it was made with."""
+        c = self.config
+        maps = keypoint_maps(position, c.side, c.sigma)
+        parts = [context["appearance"].expand(len(maps), -1, -1, -1), maps]
+        if not c.residual:
+            return self.renderer(torch.cat(parts, 1)), maps
+        before = keypoint_maps(context["position"], c.side, c.sigma)
+        parts.append(before.expand(len(maps), -1, -1, -1))
+        # The renderer's grey start is taken off again: the difference begins at nothing.
+        return context["picture"] + self.renderer(torch.cat(parts, 1)) - 0.5, maps
+
+    def encode(self, image: Image, reference: Image | None = None) -> Encoding:
+        """Return the keypoints of each image, and the reference's appearance as context.
+
+        Args:
+            image: Pictures whose keypoints are wanted.
+            reference: Pictures whose appearance is decoded, one for each image or one for all;
+                None means the images themselves.
+        """
+        require_pictures(self.config.image_size, image, reference)
+        latents = Latents(self.keypoints(image), Topology.flat(self.config.keypoints))
+        return Encoding(latents, self.look(image if reference is None else reference))
+
+    def decode(self, latents: Latents, context: Context | None = None) -> Decoding:
+        """Return the picture of each set of keypoints over the context's appearance."""
+        position, context = require_points(latents, self.config.keypoints, context)
+        picture, maps = self.render(position, context)
+        return Decoding(picture.clamp(0.0, 1.0), heatmaps=maps)
+
+
+def _keypoints(config: KeyNetConfig) -> torch.nn.Module:
+    """The network from a picture to its keypoints."""
+    if config.trunk == "encoder":
+        trunk = ConvStack(3, halving(config.widths), config.norm)
+        return torch.nn.Sequential(trunk, _head(config, trunk.channels))
+    channels = config.pyramid_channels
+    pyramid = FeaturePyramid(config.pyramid_widths, _LEVELS, channels, config.norm)
+    return PyramidKeypoints(pyramid, _head(config, channels))
+
+
+def _head(config: KeyNetConfig, channels: int) -> KeypointHead:
+    return KeypointHead(
+        channels,
+        config.keypoints,
+        hidden=config.head_widths,
+        norm=config.norm,
+        form=config.softmax,
+        gain=config.softmax_gain,
+    )
