@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
-from kpcore.opencv import cv2
 from kpcore.errors import ShapeError
 from kpcore.geometry.framing import Framing
+from kpcore.opencv import cv2
 
 
 def resize(picture: UInt8[ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[ndarray, "H W 3"]:
@@ -28,7 +28,7 @@ def apply_framing(framing: Framing, picture: UInt8[ndarray, "h w 3"]) -> UInt8[n
     Raises:
         ShapeError: The picture does not have the framing's source size.
     """
-    _check(picture, framing.source_size, "source")
+    _check(picture.shape, framing.source_size, "source")
     left, top, right, bottom = framing.visible
     part = picture[top:bottom, left:right]
     if framing.visible != framing.box:
@@ -45,6 +45,23 @@ def apply_framing(framing: Framing, picture: UInt8[ndarray, "h w 3"]) -> UInt8[n
     return np.ascontiguousarray(resize(part, framing.size))
 
 
+def frame_masks(framing: Framing, masks: Bool[ndarray, "N h w"]) -> Bool[ndarray, "N H W"]:
+    """Return masks as the model sees them: what lies under each pixel's centre.
+
+    Raises:
+        ShapeError: The masks do not have the framing's source size.
+    """
+    _check(masks.shape[1:], framing.source_size, "source")
+    left, top, right, bottom = framing.box
+    height, width = framing.size
+    rows = np.floor(top + (np.arange(height) + 0.5) * (bottom - top) / height).astype(int)
+    columns = np.floor(left + (np.arange(width) + 0.5) * (right - left) / width).astype(int)
+    high, wide = framing.source_size
+    inside = ((rows >= 0) & (rows < high))[:, None] & ((columns >= 0) & (columns < wide))
+    picked = masks[:, rows.clip(0, high - 1)][:, :, columns.clip(0, wide - 1)]
+    return picked & inside
+
+
 def undo_framing(
     framing: Framing,
     picture: UInt8[ndarray, "H W 3"],
@@ -55,8 +72,8 @@ def undo_framing(
     Raises:
         ShapeError: A picture does not have the size that the framing says.
     """
-    _check(picture, framing.size, "model")
-    _check(original, framing.source_size, "source")
+    _check(picture.shape, framing.size, "model")
+    _check(original.shape, framing.source_size, "source")
     left, top, right, bottom = framing.visible
     grown = resize(picture, framing.box_size)
     whole = original.copy()
@@ -67,9 +84,9 @@ def undo_framing(
     return whole
 
 
-def _check(picture: ndarray, size: tuple[int, int], name: str) -> None:
-    if picture.shape[:2] != size:
+def _check(shape: tuple[int, ...], size: tuple[int, int], name: str) -> None:
+    if shape[:2] != size:
         raise ShapeError(
-            f"the {name} picture is {picture.shape[1]} x {picture.shape[0]} pixels; this framing "
-            f"is for {size[1]} x {size[0]}"
+            f"the {name} picture is {shape[1]} x {shape[0]} pixels; this framing is for "
+            f"{size[1]} x {size[0]}"
         )
