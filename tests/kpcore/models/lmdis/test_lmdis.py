@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from kpcore import registry
+from kpcore.api import Batch, Progress
+from kpcore.errors import InputError
+from kpcore.models.lmdis.config import LmdisConfig
+from kpcore.models.lmdis.model import Lmdis
+from kpcore.models.lmdis.networks import describer, detector, painter
+from kpcore.models.lmdis.objective import LmdisObjective, Warp, concentration, separation
+
+FAMILY = registry.get("lmdis")
+TINY: LmdisConfig = FAMILY.presets["tiny"].config
+START = Progress(0, 1000, 0.0)
+
+
+@pytest.fixture
+def model() -> Lmdis:
+    torch.manual_seed(0)
+    return Lmdis(TINY)
+
+
+def pictures(count: int = 4, side: int = 32) -> torch.Tensor:
+    chance = torch.Generator().manual_seed(1)
+    coarse = torch.rand(count, 3, 5, 5, generator=chance)
+    return nn.functional.interpolate(coarse, (side, side), mode="bicubic").clamp(0, 1)
+
+
+def weights(network: nn.Module) -> int:
+    return sum(value.numel() for value in network.parameters())
+
+
+def test_the_networks_have_the_published_number_of_weights() -> None:
+    config = LmdisConfig()
+    assert weights(detector(config)) == 680_769
+    assert weights(describer(config)) == 4_745_280
+    assert weights(painter(config)) == 14_367_561
+
+
+@pytest.mark.parametrize("preset", sorted(set(FAMILY.presets) - {"default", "celeba-30", "cat"}))
+def test_every_preset_encodes_and_decodes(preset: str) -> None:
+    config = replace(FAMILY.presets[preset].config, width=2)
+    model = Lmdis(config).eval()
+    with torch.inference_mode():
+        image = pictures(1, config.image_size)
+        decoding = model.decode(model.encode(image).latents)
+    assert decoding.image.shape == image.shape
+
+
+def test_the_border_has_the_mean_colour_of_the_four_edges(model: Lmdis) -> None:
+    image = torch.zeros(1, 3, 32, 32)
+    image[0, 0, 0] = 1.0
+    padded = model.padded(image)
+    assert padded.shape[-1] == 48
+    # One edge of ones, and one pixel of the left and of the right edge.
+    assert padded[0, 0, 0, 0] == pytest.approx(34 / 128)
+    assert torch.equal(padded[..., 8:40, 8:40], image)
+
+
+def test_a_landmark_lies_at_the_mean_of_its_map(model: Lmdis, monkeypatch) -> None:
+    scores = torch.full((1, 5, 48, 48), -30.0)
+    scores[:, 4] = 0.0
+    scores[0, 1, 12, 30] = 30.0
+    monkeypatch.setattr(model.detector, "forward", lambda _: scores)
+    found = model.find(torch.rand(1, 3, 48, 48))
+    x, y = found.position[0, 1].tolist()
+    assert x == pytest.approx((2 * 30 + 1) / 48 - 1, abs=1e-4)
+    assert y == pytest.approx((2 * 12 + 1) / 48 - 1, abs=1e-4)
+    assert float(found.sigma[0, 1]) < 2e-3
+    latents = model.encoding_of(replace(found, descriptor=torch.zeros(1, 5, 4))).latents
+    assert latents.position[0, 1, 0] == pytest.approx(x * 48 / 32, abs=1e-4)
+
+
+def test_losses_are_those_worked_out_by_hand() -> None:
+    sigma = torch.tensor([[0.1, 0.2]])
+    assert float(concentration(sigma)) == pytest.approx(2 * math.pi * math.e * 0.05, rel=1e-5)
+    apart = torch.tensor([[[0.0, 0.0], [0.08, 0.0]]])
+    assert float(separation(apart, 0.08)) == pytest.approx(2 * math.exp(-0.5), rel=1e-5)
+
+
+def test_a_warp_and_its_picture_agree(model: Lmdis) -> None:
+    """What the warped picture shows at p is what its source shows at the place p maps to."""
+    side = 48
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    unit = torch.stack([(2 * x + 1) / side - 1, (2 * y + 1) / side - 1])[None]
+    torch.manual_seed(3)
+    warp = LmdisObjective(model, TINY)._warp(pictures(1, side), START)
+    seen = warp.picture(unit)[0, :, 20, 28]
+    place = warp.go(unit[:, :, 20, 28][:, None])[0, 0]
+    assert place.abs().max() < 0.9, "the test looks inside of the picture"
+    assert torch.allclose(seen, place, atol=1e-3)
+    assert not torch.allclose(seen, unit[0, :, 20, 28], atol=1e-2)
+
+
+def test_landmarks_that_follow_the_warp_cost_no_equivariance(model: Lmdis, monkeypatch) -> None:
+    """With an unwarped second half, landmarks of both halves agree."""
+    objective = LmdisObjective(model.eval(), replace(TINY, brightness=0.0, contrast=(1.0, 1.0)))
+    monkeypatch.setattr(objective, "_warp", lambda *_: Warp(lambda points: points))
+    still = objective(Batch(pictures()), START).terms["equivariance"]
+    monkeypatch.setattr(objective, "_warp", lambda *_: Warp(lambda points: points + 0.2))
+    moved = objective(Batch(pictures()), START).terms["equivariance"]
+    assert float(still.detach()) < 1e-3
+    assert float(moved.detach()) > 1.0
+
+
+def test_the_reconstruction_counts_ten_times_as_much_after_each_stage(model: Lmdis) -> None:
+    objective = LmdisObjective(model, TINY)
+    stages = [objective._rise(Progress(step, 300, 0.0)) for step in (0, 99, 100, 200, 299)]
+    assert stages == pytest.approx([0.1, 0.1, 1.0, 10.0, 10.0])
+
+
+def test_video_adds_the_flow_and_its_preference(model: Lmdis) -> None:
+    config = replace(TINY, flow_stride=5)
+    shift = pictures(2, 48)
+    clip = torch.stack([shift[..., 8:40, 10 - s : 42 - s] for s in (0, 2, 4)], dim=1)
+    report = LmdisObjective(model, config)(Batch(clip[:, 0], clip=clip), START)
+    assert report.total.isfinite()
+    assert float(report.terms["flow"].detach()) < 0.0
+    report.total.backward()
+
+
+def test_settling_makes_statistics_of_the_pictures_at_hand(model: Lmdis) -> None:
+    batches = [pictures(4), pictures(4).flip(0)]
+    before = model.detector.down[0].norm0.running_mean.clone()  # type: ignore[index, union-attr]
+    model.eval().settle(batches)
+    norm = model.detector.down[0].norm0  # type: ignore[index, union-attr]
+    assert not model.training
+    assert norm.momentum == 0.1
+    assert int(norm.num_batches_tracked) == 2
+    assert not torch.equal(norm.running_mean, before)
+
+
+def test_without_descriptors_landmarks_alone_make_the_picture() -> None:
+    torch.manual_seed(0)
+    model = Lmdis(replace(TINY, descriptor=0)).eval()
+    with torch.inference_mode():
+        latents = model.encode(pictures(2)).latents
+        assert latents.feature is None
+        assert latents.background is None
+        assert model.decode(latents).image.shape == (2, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"image_size": 30}, {"padded_size": 20}, {"padded_size": 50}, {"landmarks": 1}]
+)
+def test_impossible_sizes_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        LmdisConfig(**wrong)  # type: ignore[arg-type]
