@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kpcore.capabilities import Capabilities
+from kpcore.errors import InputError
 from kpcore.geometry.patches import Rule, composite
 from kpcore.latents import Latents
 
@@ -137,6 +138,42 @@ class VideoPredictor(Protocol):
 
 # -- training ------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Which frames of one clip a family sees at once.
+
+    Frames are counted after the stride of the data; no window crosses the end of a clip or of the
+    part of it that is not held out.
+
+    Attributes:
+        frames: Successive frames in `Batch.clip`; 1 for families that learn from single pictures.
+        stride: Frames of the clip from each of them to the next.
+        reference_within: `Batch.reference` is another frame at most so many frames away; 0 for
+            none. Stills have no such frame: there the reference is None, and the family makes a
+            second view of its own.
+    """
+
+    frames: int = 1
+    stride: int = 1
+    reference_within: int = 0
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or self.stride < 1 or self.reference_within < 0:
+            raise InputError(
+                f"a window of {self.frames} frames, every {self.stride}, with a reference within "
+                f"{self.reference_within} was asked for; use at least 1, 1 and 0"
+            )
+
+    @property
+    def span(self) -> int:
+        """Frames of a clip from the first to the last of a window."""
+        return (self.frames - 1) * self.stride + 1
+
+
+STILL = Window()
+"""The window of a family that learns from single pictures."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where a training run stands.
 
@@ -156,12 +193,15 @@ class Batch:
     """What the trainer hands an objective.
 
     Attributes:
-        image: Pictures in [0, 1].
-        reference: A second view or frame of the same scenes, for families that need one.
+        image: Pictures in [0, 1]; the first frames of the clips where there are clips.
+        reference: Another frame of the same clips, for families whose window asks for one; None
+            where the data are stills.
+        clip: Successive frames, for families whose window has several.
     """
 
     image: Image
     reference: Image | None = None
+    clip: Float[Tensor, "B T 3 H W"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,9 +288,13 @@ class Family:
         paper: Citation with link.
         config: The frozen dataclass that holds every choice; its defaults are the paper's.
         presets: By name; "default" and "tiny" (seconds on a CPU, for tests) always exist.
-        build: Makes an untrained model.
+        build: Makes an untrained model of a configuration; a family that needs a renderer takes
+            the model as second argument, `renderer`.
         phases: Tells the trainer what to minimise.
         stage: "image" or "video".
+        window: Which frames a model of this configuration learns from at once.
+        needs: "renderer" for a family that contains a trained model of another one: its weights
+            lie under `renderer.` in the state dict, and its manifest inside the checkpoint's.
     """
 
     name: str
@@ -258,6 +302,8 @@ class Family:
     paper: str
     config: type[Any]
     presets: Mapping[str, Preset]
-    build: Callable[[Any], KeypointModel]
+    build: Callable[..., KeypointModel]
     phases: Callable[[Any, Any], Sequence[Phase]]
     stage: Literal["image", "video"] = "image"
+    window: Callable[[Any], Window] = lambda config: STILL
+    needs: tuple[Literal["renderer"], ...] = ()
