@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from kpcore.data.synthetic.bouncing import Bouncing
+from kpcore.data.synthetic.cartoon_faces import CartoonFaces
 from kpcore.data.synthetic.multi_dsprites import MultiDSprites
 from kpcore.data.synthetic.scene import Scene, SceneClip, SceneSource
 from kpcore.data.synthetic.shapes import Shapes
@@ -19,6 +20,9 @@ SCENES: Mapping[str, SceneSource] = MappingProxyType(
         "multi-dsprites": MultiDSprites(),
         "bouncing": Bouncing(),
         "stick-figures": StickFigures(),
+        "cartoon-faces": CartoonFaces(),
+        "cartoon-faces-wild": CartoonFaces("wild", "one drawn face anywhere"),
+        "several-faces": CartoonFaces("several", "two or three drawn faces"),
     }
 )
 """The kinds of scene, by the name that `--data` takes."""
