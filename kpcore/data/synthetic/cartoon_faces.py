@@ -288,7 +288,7 @@ def _scene(ground: ndarray, faces: list[_Face]) -> Scene:
     parts = [_bodies(face) for face in faces]
     picture, masks, _ = paint(ground, [body for bodies in parts for body in bodies])
     ends = np.cumsum([0, *(len(bodies) for bodies in parts)])
-    whole = [masks[a:b].any(0) for a, b in itertools.pairwise(ends)]
+    whole = [np.asarray(masks[a:b].any(0)) for a, b in itertools.pairwise(ends)]
     return Scene(
         image=np.clip(picture, 0.0, 1.0),
         position=np.stack([_middle(mask) for mask in whole]),

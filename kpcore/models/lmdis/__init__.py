@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from kpcore.api import Family, Preset, Recipe
+from kpcore.api import STILL, Family, Preset, Recipe, Window
 from kpcore.models.lmdis.config import LmdisConfig
 from kpcore.models.lmdis.model import Lmdis
 from kpcore.models.lmdis.objective import phases
@@ -128,6 +128,12 @@ PRESETS = MappingProxyType(
     }
 )
 
+
+def _window(config: LmdisConfig) -> Window:
+    """Three frames, whose flow is joined, where flow is a warp (appendix C.1)."""
+    return Window(frames=3, stride=config.flow_stride) if config.flow_stride else STILL
+
+
 FAMILIES = MappingProxyType(
     {
         "lmdis": Family(
@@ -141,6 +147,7 @@ FAMILIES = MappingProxyType(
             presets=PRESETS,
             build=Lmdis,
             phases=phases,
+            window=_window,
         ),
     }
 )
