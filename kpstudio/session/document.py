@@ -58,6 +58,7 @@ class MediaInfo:
         count: Number of frames.
         fps: Frames per second of a video, else None.
         size: (width, height) of the first frame in pixels.
+        times: Seconds of each frame from the first; empty for stills.
     """
 
     key: int
@@ -67,6 +68,7 @@ class MediaInfo:
     count: int
     fps: float | None = None
     size: tuple[int, int] = (0, 0)
+    times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ Role: TypeAlias = Literal["input", "reconstruction", "edited", "difference"]
 ROLES: tuple[Role, ...] = ("input", "reconstruction", "edited", "difference")
 
 LayerName: TypeAlias = Literal[
-    "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "particles",
+    "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "trails", "particles",
     "ellipses", "labels",
 ]  # fmt: skip
 
@@ -35,6 +35,7 @@ DEFAULT_LAYERS = (
     LayerView("labels"),
     LayerView("ellipses", opacity=0.8),
     LayerView("particles"),
+    LayerView("trails", opacity=0.8),
     LayerView("glimpses", visible=False),
     LayerView("heatmaps", visible=False, opacity=0.6),
     LayerView("masks", visible=False, opacity=0.5),
@@ -82,6 +83,8 @@ class ViewState:
         overlays_hidden: Held-key state: overlays are out of the way.
         show_original: Held-key state: the input is shown in place of the edited picture.
         comparison: Which futures are compared.
+        playing: Frames follow each other by the clock; pictures may come a little late.
+        raw_numbers: Particles are numbered by their row in each frame, not followed over frames.
     """
 
     frame: int = 0
@@ -93,6 +96,8 @@ class ViewState:
     overlays_hidden: bool = False
     show_original: bool = False
     comparison: Comparison = Comparison()
+    playing: bool = False
+    raw_numbers: bool = False
 
     def layer(self, name: LayerName) -> LayerView:
         """Return the row called `name`."""

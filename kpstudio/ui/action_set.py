@@ -25,6 +25,7 @@ class ActionSet(QObject):
         self._window = window
         self._actions: dict[str, QAction] = {}
         self._menus: list[QMenu] = []
+        self._tokens: Tokens | None = None
         for action in ACTIONS:
             self._actions[action.key] = self._make(action)
 
@@ -42,7 +43,7 @@ class ActionSet(QObject):
         made.setMenuRole(QAction.MenuRole.NoRole)
         made.setCheckable(action.checked is not None)
         made.triggered.connect(partial(self.run, action))
-        if action.on_canvas:
+        if action.on_canvas or action.on_timeline:
             made.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         else:
             self._window.addAction(made)
@@ -55,6 +56,12 @@ class ActionSet(QObject):
                 widget.addAction(self._actions[action.key])
             if action.canvas_keys:
                 widget.addAction(self._twin(action, widget))
+
+    def bind_timeline(self, widget: QWidget) -> None:
+        """Let the keys of transport act while `widget` or what lies in it has the focus."""
+        for action in ACTIONS:
+            if action.on_timeline:
+                widget.addAction(self._actions[action.key])
 
     def _twin(self, action: Action, widget: QWidget) -> QAction:
         """Return an action with the keys that act on one canvas only."""
@@ -79,9 +86,13 @@ class ActionSet(QObject):
                 made.setChecked(action.checked(self._window))
             if action.label is not None:
                 made.setText(action.label(now.session))
+            if action.icon_on and self._tokens is not None:
+                name = action.icon_on if made.isChecked() else action.icon
+                made.setIcon(icon(name, self._tokens))
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Draw the icons in the colours of a theme."""
+        self._tokens = tokens
         for action in ACTIONS:
             if action.icon and action.icon != "app":
                 is_record = action.key == "record"

@@ -32,13 +32,13 @@ from kpstudio.ui.action_tables.entry import (
     has_selection,
     has_something,
 )
-from kpstudio.ui.action_tables.playback import FRAMES
+from kpstudio.ui.action_tables.playback import PLAYBACK
 
 if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
     from kpstudio.ui.main_window import MainWindow
 
-MENUS = ("File", "Edit", "View", "Particles", "Frames", "Model", "Run", "Record", "Help")
+MENUS = ("File", "Edit", "View", "Particles", "Playback", "Model", "Run", "Record", "Help")
 
 
 def layer_is_offered(name: LayerName, can: Capabilities | None) -> bool:
@@ -123,6 +123,7 @@ LAYER_TITLES: dict[LayerName, str] = {
     "labels": "Numbers",
     "ellipses": "Ellipses 1σ 2σ",  # noqa: RUF001 (the letter for a standard deviation)
     "particles": "Particles",
+    "trails": "Trails",
     "glimpses": "Glimpses",
     "heatmaps": "Heatmaps",
     "masks": "Masks",
@@ -218,6 +219,7 @@ _VIEW = (
     _layer_action("particles"),
     _layer_action("labels"),
     _layer_action("ellipses", ("U",)),
+    _layer_action("trails"),
     _layer_action("glimpses"),
     _layer_action("heatmaps"),
     _layer_action("masks"),
@@ -334,7 +336,7 @@ _HELP = (
 )  # fmt: skip
 
 ENTRIES: tuple[Action | Choices, ...] = (
-    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *FRAMES, *_MODEL, *_RUN, *_RECORD, *_HELP,
+    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PLAYBACK, *_MODEL, *_RUN, *_RECORD, *_HELP,
 )  # fmt: skip
 """In the order of the menus."""
 

@@ -9,7 +9,6 @@ from PySide6.QtCore import QByteArray, QObject, Qt
 from PySide6.QtWidgets import QDockWidget
 
 from kpstudio.ui.action_tables.entry import Choice, PresetName
-from kpstudio.ui.panels.frames import FramesPanel
 from kpstudio.ui.panels.history import HistoryPanel
 from kpstudio.ui.panels.layers import LayersPanel
 from kpstudio.ui.panels.media import MediaPanel
@@ -17,19 +16,20 @@ from kpstudio.ui.panels.models import ModelsPanel
 from kpstudio.ui.panels.panel import DockTitle, Panel, make_dock
 from kpstudio.ui.panels.particle import ParticlePanel
 from kpstudio.ui.panels.particles import ParticlesPanel
+from kpstudio.ui.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from kpstudio.services.thumbnails import Thumbnails
     from kpstudio.ui.main_window import MainWindow
     from kpstudio.ui.theme import Tokens
 
-VERSION = 1
+VERSION = 2
 LEFT_PX, RIGHT_PX = 232, 304
 LOW_PX = 800
 """In a window lower than this, the panels at the right share their room by tabs."""
 
 SHOWN: dict[PresetName, tuple[str, ...]] = {
-    "edit": ("models", "media", "history", "particles", "particle", "layers", "frames"),
+    "edit": ("models", "media", "history", "particles", "particle", "layers", "timeline"),
     "monitor": ("particles", "particle"),
     "present": (),
 }
@@ -49,7 +49,7 @@ class Docks(QObject):
         self.particles = ParticlesPanel(session, tokens)
         self.particle = ParticlePanel(session, tokens)
         self.layers = LayersPanel(session, tokens)
-        self.frames = FramesPanel(session, tokens, thumbnails)
+        self.timeline = Timeline(session, tokens, thumbnails, window.player)
         self._docks: dict[str, QDockWidget] = {}
         self._closed: set[str] = set()
         self._fitted: set[str] = set()
@@ -62,7 +62,7 @@ class Docks(QObject):
             (self.particles, area.RightDockWidgetArea),
             (self.particle, area.RightDockWidgetArea),
             (self.layers, area.RightDockWidgetArea),
-            (self.frames, area.BottomDockWidgetArea),
+            (self.timeline, area.BottomDockWidgetArea),
         ):
             dock = make_dock(panel, window)
             dock.toggleViewAction().triggered.connect(self._on_toggled)
@@ -76,7 +76,7 @@ class Docks(QObject):
         """Every panel."""
         return (
             self.models, self.media, self.history, self.particles, self.particle, self.layers,
-            self.frames,
+            self.timeline,
         )  # fmt: skip
 
     def dock(self, key: str) -> QDockWidget:
@@ -129,7 +129,7 @@ class Docks(QObject):
         window.resizeDocks(
             [docks[key] for key in heights], list(heights.values()), Qt.Orientation.Vertical
         )
-        window.resizeDocks([docks["frames"]], [1], Qt.Orientation.Vertical)
+        window.resizeDocks([docks["timeline"]], [1], Qt.Orientation.Vertical)
 
     def _on_toggled(self, shown: bool) -> None:
         for key, dock in self._docks.items():

@@ -46,6 +46,7 @@ from kpstudio.ui.status import StatusBar
 from kpstudio.ui.studio import Studio
 from kpstudio.ui.theme import GRID, Theme, app_icon
 from kpstudio.ui.theme import Choice as ThemeChoice
+from kpstudio.ui.timeline.player import Player
 from kpstudio.ui.watching import Watching
 from kpstudio.ui.welcome import WelcomePage
 from kpstudio.ui.windows import Windows
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         self.notices = NoticeBar(self.session, theme.tokens)
         self.welcome = WelcomePage(theme.tokens, studio.thumbnails)
         self._make_centre()
+        self.player = Player(self.session, studio.playback, self)
         self.docks = Docks(self, studio.thumbnails)
         self.status = StatusBar(self.session, self.engine, self)
         self.setStatusBar(self.status)
@@ -135,6 +137,8 @@ class MainWindow(QMainWindow):
 
     def _make_bars(self) -> None:
         self.actions_made.bind_canvas(self.compare)
+        self.actions_made.bind_timeline(self.docks.timeline)
+        self.docks.timeline.transport.bind(self.actions_made)
         self.docks.particles.table.addAction(self.actions_made["turn-off"])
         self.actions_made.fill_menu_bar(self.menuBar())
         self.menuBar().setAccessibleName("Menus")
@@ -160,6 +164,7 @@ class MainWindow(QMainWindow):
         session.view_changed.connect(self._soon)
         session.history_changed.connect(self._soon)
         session.saved_changed.connect(self._on_saved)
+        self.player.changed.connect(self._on_player)
         session.picture_changed.connect(self._on_picture)
         self.settings.changed.connect(self._on_settings)
         self.theme.changed.connect(self._on_theme)
@@ -234,6 +239,10 @@ class MainWindow(QMainWindow):
         for what in (document.model, document.media):
             if what is not None and Path(what.path).exists() and not _is_shipped(what.path):
                 self.settings.add_recent(what.path)
+
+    def _on_player(self) -> None:
+        self._show_centre()
+        self._soon()
 
     def _on_saved(self, saved: bool) -> None:
         self.setWindowModified(not saved)
@@ -323,8 +332,8 @@ class MainWindow(QMainWindow):
     def focus_frame_number(self) -> None:
         """Go to the number of the frame."""
         self._leave_presentation()
-        self.docks.reveal("frames")
-        self.docks.frames.focus_number()
+        self.docks.reveal("timeline")
+        self.docks.timeline.transport.focus_number()
 
     def _leave_presentation(self) -> None:
         if self.preset == "present":

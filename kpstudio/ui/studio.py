@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kpstudio.services.engine import Engine, Post
+from kpstudio.services.playback import Playback
 from kpstudio.services.settings import SettingsStore
 from kpstudio.services.thumbnails import Thumbnails
 from kpstudio.session.session import Session
@@ -20,6 +21,7 @@ class Studio:
         settings: What the user prefers.
         thumbnails: Small pictures of media.
         post: Runs a function on the UI thread.
+        playback: The clock of the timeline.
     """
 
     session: Session
@@ -27,6 +29,7 @@ class Studio:
     settings: SettingsStore
     thumbnails: Thumbnails
     post: Post
+    playback: Playback = field(default_factory=Playback)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Stop every thread."""

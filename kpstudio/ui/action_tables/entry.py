@@ -40,6 +40,11 @@ class Situation:
     noticed: bool = False
 
     @property
+    def frames(self) -> int:
+        """How many frames can be shown: those of the media, and those predicted beyond."""
+        return self.session.document.length
+
+    @property
     def can(self) -> Capabilities | None:
         """What the open model can do."""
         model = self.session.document.model
@@ -71,6 +76,9 @@ class Action:
         label: Text that changes, e.g. with what would be undone.
         on_canvas: The keys act only while a canvas has the focus, so that typing never edits.
         canvas_keys: More keys, that act on a canvas only.
+        on_timeline: The keys act while the timeline has the focus (and on a canvas too when
+            `on_canvas`).
+        icon_on: Another icon while it is on.
         apart: A line before it in its menu.
     """
 
@@ -86,6 +94,8 @@ class Action:
     label: Callable[[Session], str] | None = None
     on_canvas: bool = False
     canvas_keys: tuple[str, ...] = ()
+    on_timeline: bool = False
+    icon_on: str = ""
     apart: bool = False
 
     @property
@@ -206,14 +216,12 @@ def can_paste(now: Situation) -> bool:
 
 def has_frames(now: Situation) -> bool:
     """There is more than one frame."""
-    media = now.session.document.media
-    return media is not None and media.count > 1
+    return now.frames > 1
 
 
 def frames_ahead(now: Situation) -> bool:
     """There are frames after the shown one."""
-    media = now.session.document.media
-    return media is not None and now.session.view.frame < media.count - 1
+    return now.session.view.frame < now.frames - 1
 
 
 def frames_behind(now: Situation) -> bool:

@@ -65,10 +65,10 @@ def test_it_begins_with_the_welcome_page_and_no_panels(window):
 def test_opening_shows_canvases_and_the_panels_that_have_something_to_show(window, session):
     open_document(session)
     assert window.stack.currentWidget() is window.compare
-    assert shown(window) == set(SHOWN["edit"]) - {"frames"}
+    assert shown(window) == set(SHOWN["edit"]) - {"timeline"}
     assert window.windowTitle() == "scene.png · toy[*] - Keypoint Studio"
     open_document(session, frames=4)
-    assert "frames" in shown(window)
+    assert "timeline" in shown(window)
 
 
 def test_the_keyboard_is_on_the_demo_and_then_on_the_canvas(window, session):

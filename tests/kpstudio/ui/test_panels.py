@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QDoubleSpinBox
 
 from kpstudio.session.document import ModelInfo
 from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
-from kpstudio.ui.panels.frames import FramesPanel, clock
 from kpstudio.ui.panels.history import HistoryPanel
 from kpstudio.ui.panels.layers import EYE_PX, LayersPanel, track_of
 from kpstudio.ui.panels.live_slider import LiveSlider
@@ -302,31 +301,3 @@ def test_media_thumbnails_come_and_open(add, session, thumbnails, posted, tmp_pa
     panel.open_wanted.connect(asked.append)
     panel._on_activated(panel.list.item(0))
     assert asked == [str(path)]
-
-
-def test_frames_are_stepped_by_buttons_number_slider_and_strip(add, session, thumbnails, qtbot):
-    panel = add(FramesPanel(session, DARK, thumbnails))
-    panel.resize(700, 140)
-    open_document(session, frames=50)
-    left = Qt.MouseButton.LeftButton
-    qtbot.mouseClick(panel._ahead, left)
-    assert session.view.frame == 1
-    qtbot.mouseClick(panel._back, left)
-    qtbot.mouseClick(panel._back, left)
-    assert session.view.frame == 0
-    panel.number.setValue(50)
-    assert session.view.frame == 49
-    assert panel._count.text() == "of 50  ·  00:01.96 / 00:02.00"
-    panel.slider.setValue(10)
-    assert session.view.frame == 10
-    frames = panel.strip.frames()
-    assert frames[0] == 0
-    assert frames[-1] == 49
-    qtbot.mouseClick(panel.strip, left, pos=QPoint(panel.strip.width() - 5, 20))
-    assert session.view.frame == 49
-    qtbot.keyClick(panel.strip, Qt.Key.Key_Left)
-    assert session.view.frame == frames[-2]
-
-
-def test_clock():
-    assert clock(75.5) == "01:15.50"

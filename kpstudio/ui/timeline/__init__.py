@@ -1,0 +1,1 @@
+"""The timeline along the bottom: transport, ruler, thumbnails, and strips that others add."""
