@@ -66,8 +66,6 @@ def _join(parts: list[Tensor]) -> Float[Tensor, "2 H W"]:
     here = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
     for part in parts[1:]:
         places = here + whole.permute(1, 2, 0)
-        after = F.grid_sample(
-            part[None], places[None], padding_mode="border", align_corners=False
-        )
+        after = F.grid_sample(part[None], places[None], padding_mode="border", align_corners=False)
         whole = whole + after[0]
     return whole
