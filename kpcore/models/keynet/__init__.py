@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from kpcore.api import Family, Preset, Recipe
+from kpcore.api import Family, Preset, Recipe, Window
 from kpcore.models.keynet.config import KeyNetConfig
 from kpcore.models.keynet.model import KeyNet
 from kpcore.models.keynet.objective import phases
@@ -103,6 +103,7 @@ FAMILIES = MappingProxyType(
             presets=PRESETS,
             build=KeyNet,
             phases=phases,
+            window=lambda config: Window(reference_within=config.reference_within),
         ),
     }
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from kpcore.api import Family, Preset, Recipe
+from kpcore.api import Family, Preset, Recipe, Window
 from kpcore.models.keypoint_pyramids.config import PyramidsConfig
 from kpcore.models.keypoint_pyramids.model import KeypointPyramids
 from kpcore.models.keypoint_pyramids.objective import phases
@@ -91,6 +91,7 @@ FAMILIES = MappingProxyType(
             presets=PRESETS,
             build=KeypointPyramids,
             phases=phases,
+            window=lambda config: Window(reference_within=config.reference_within),
         ),
     }
 )

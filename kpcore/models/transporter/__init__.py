@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from kpcore.api import Family, Preset, Recipe
+from kpcore.api import Family, Preset, Recipe, Window
 from kpcore.models.transporter.config import TransporterConfig
 from kpcore.models.transporter.model import Transporter
 from kpcore.models.transporter.objective import phases
@@ -107,6 +107,7 @@ FAMILIES = MappingProxyType(
             presets=PRESETS,
             build=Transporter,
             phases=phases,
+            window=lambda config: Window(reference_within=config.reference_within),
         ),
     }
 )
