@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -125,6 +125,7 @@ class KeypointModel(nn.Module, ABC):
         return lambda latents: self.decode(latents, encoding.context)
 
 
+@runtime_checkable
 class VideoPredictor(Protocol):
     """Rolls particles forward in time over a frozen model."""
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kpcore.api import STILL, Window
 from kpcore.data import frame_cache
 from kpcore.data.clips import HeldOut, Split
 from kpcore.data.image_folder import FrameSource
 from kpcore.data.media import Media, open_media
 from kpcore.data.procedural import EPOCH, SceneImages, names
+from kpcore.data.procedural_clips import SceneClips
 from kpcore.data.source import ImageSource, Report
 from kpcore.errors import DataError, nearest
 from kpcore.geometry.framing import FramingRule
@@ -27,6 +29,7 @@ def open_source(
     held_out: HeldOut = 0.1,
     stride: int = 1,
     framing: FramingRule | None = None,
+    window: Window = STILL,
     seed: int = 0,
     epoch: int = EPOCH,
     pool: int = 0,
@@ -43,6 +46,7 @@ def open_source(
             clip, frames at its end. Procedural scenes have an endless part of their own.
         stride: Every how many frames one is used.
         framing: How source pictures become the model's; None means the middle crop.
+        window: Frames of one clip that are wanted together.
         seed: Of procedural scenes.
         epoch: Pictures in a nominal pass over procedural scenes.
         pool: Make so many procedural pictures at once and repeat them; 0 makes each when asked.
@@ -50,7 +54,7 @@ def open_source(
         progress: Told how many pictures are ready, of how many.
 
     Raises:
-        DataError: Nothing of that name, or it cannot be read.
+        DataError: Nothing of that name, it cannot be read, or no clip is as long as the window.
         InputError: An option is out of range.
     """
     if Path(spec).exists():
@@ -61,8 +65,13 @@ def open_source(
             held_out=held_out,
             stride=stride,
             framing=framing,
+            window=window,
             cache=cache or frame_cache.default_folder(),
             progress=progress,
+        )
+    if spec in names() and window != STILL:
+        return SceneClips(
+            spec, size, window, split=split, seed=seed, epoch=epoch, pool=pool, progress=progress
         )
     if spec in names():
         return SceneImages(

@@ -20,12 +20,22 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from kpcore.api import STILL, Window
 from kpcore.configuration import to_plain
 from kpcore.data import frame_cache
-from kpcore.data.clips import Clip, ClipReader, ClipReaders, HeldOut, Split, find_clips, split_parts
+from kpcore.data.clips import (
+    Clip,
+    ClipReader,
+    ClipReaders,
+    HeldOut,
+    Part,
+    Split,
+    find_clips,
+    split_parts,
+)
 from kpcore.data.resample import apply_framing
-from kpcore.data.source import DataDescription, Report
-from kpcore.errors import InputError
+from kpcore.data.source import DataDescription, Report, reference_row
+from kpcore.errors import DataError, InputError
 from kpcore.geometry.framing import FramingRule
 from kpcore.threads import cores_allowed
 
@@ -35,7 +45,11 @@ _STILLS_AT_ONCE = 128
 
 
 class FrameSource:
-    """Frames of clips at the model's size; an `ImageSource`."""
+    """Frames of clips at the model's size; an `ImageSource`.
+
+    The pictures of one folder are a clip in their natural order, for windows of several frames;
+    but no reference is drawn from them, for they may as well be unrelated photographs.
+    """
 
     def __init__(
         self,
@@ -46,6 +60,7 @@ class FrameSource:
         held_out: HeldOut = 0.1,
         stride: int = 1,
         framing: FramingRule | None = None,
+        window: Window = STILL,
         cache: Path | None = None,
         memory_bytes: int = MEMORY_BYTES,
         progress: Report | None = None,
@@ -59,12 +74,14 @@ class FrameSource:
             held_out: What is kept out of training.
             stride: Every how many frames of a video, or images of a folder, one is used.
             framing: How source pictures become the model's; None means the middle crop.
+            window: Frames that are wanted together.
             cache: Folder to keep framed clips in; None keeps nothing on disk.
             memory_bytes: Most that is held in memory when nothing can be kept on disk.
             progress: Told of the frames ready.
 
         Raises:
-            DataError: The path holds nothing to read, a file is damaged, or the split is empty.
+            DataError: The path holds nothing to read, a file is damaged, the split is empty, or
+                no clip in it is long enough for the window.
             InputError: An option is out of range.
         """
         if stride < 1:
@@ -74,8 +91,12 @@ class FrameSource:
         self._stride = stride
         self._clips = find_clips(path)
         counts = self._count_rows()
-        self._parts, out = split_parts(self._clips, counts, split, held_out)
-        self._ends = list(accumulate(len(part.rows) for part in self._parts))
+        parts, out = split_parts(self._clips, counts, split, held_out)
+        self.window = window
+        self._parts = tuple(part for part in parts if len(part.rows) >= window.span)
+        if not self._parts:
+            raise DataError(_too_short(str(path), split, window, max(len(p.rows) for p in parts)))
+        self._ends = list(accumulate(len(part.rows) - window.span + 1 for part in self._parts))
         self._rows = self._load(counts, cache, memory_bytes, progress)
         self._readers = ClipReaders(self._clips, _OPEN_VIDEOS)
         self._lock = threading.Lock()
@@ -83,7 +104,7 @@ class FrameSource:
             source=str(path),
             split=split,
             held_out=out,
-            images=len(self),
+            images=sum(len(part.rows) for part in self._parts),
             framing=to_plain(self._rule),
             options={"stride": stride, "clips": len(self._parts)},
         )
@@ -92,22 +113,60 @@ class FrameSource:
         return self._ends[-1]
 
     def images(self, indices: Sequence[int]) -> UInt8[Tensor, "B 3 H W"]:
-        """Return the pictures at `indices`; a pure function of the index.
+        """Return the first frame of each window; a pure function of the index.
 
         Raises:
             InputError: An index is out of range.
             DataError: A frame that is decoded on demand is damaged.
         """
-        batch = torch.empty((len(indices), 3, *self._size), dtype=torch.uint8)
-        rows = batch.numpy()
-        for place, index in enumerate(indices):
-            if not 0 <= index < len(self):
-                raise InputError(f"there are images 0 to {len(self) - 1}; there is no {index}")
-            number = bisect_right(self._ends, index)
-            part = self._parts[number]
-            row = part.rows[index - (self._ends[number - 1] if number else 0)]
+        return self._stacked([self._place(index) for index in indices])
+
+    def windows(self, indices: Sequence[int]) -> UInt8[Tensor, "B T 3 H W"]:
+        """Return all frames of each window; a pure function of the index.
+
+        Raises:
+            InputError: An index is out of range.
+            DataError: A frame that is decoded on demand is damaged.
+        """
+        frames, stride = self.window.frames, self.window.stride
+        places = [self._place(index) for index in indices]
+        rows = [(part, row + t * stride) for part, row in places for t in range(frames)]
+        return self._stacked(rows).unflatten(0, (len(places), frames))
+
+    def references(
+        self, indices: Sequence[int], draw: tuple[int, int]
+    ) -> UInt8[Tensor, "B 3 H W"] | None:
+        """Return another frame of the clip near each window's first; None where clips are stills.
+
+        Raises:
+            InputError: An index is out of range.
+            DataError: A frame that is decoded on demand is damaged.
+        """
+        within = self.window.reference_within
+        if not within or any(self._clips[part.clip].kind == "stills" for part in self._parts):
+            return None
+        places = [(index, *self._place(index)) for index in indices]
+        return self._stacked(
+            [
+                (part, reference_row(row, part.rows, within, draw, index))
+                for index, part, row in places
+            ]
+        )
+
+    def _place(self, index: int) -> tuple[Part, int]:
+        """Where a window begins."""
+        if not 0 <= index < len(self):
+            raise InputError(f"there are images 0 to {len(self) - 1}; there is no {index}")
+        number = bisect_right(self._ends, index)
+        part = self._parts[number]
+        return part, part.rows[index - (self._ends[number - 1] if number else 0)]
+
+    def _stacked(self, places: Sequence[tuple[Part, int]]) -> UInt8[Tensor, "B 3 H W"]:
+        batch = torch.empty((len(places), 3, *self._size), dtype=torch.uint8)
+        out = batch.numpy()
+        for place, (part, row) in enumerate(places):
             kept = self._rows.get(part.clip)
-            rows[place] = kept[row] if kept is not None else self._decode(part.clip, row)
+            out[place] = kept[row] if kept is not None else self._decode(part.clip, row)
         return batch
 
     # -- getting the frames ready ---------------------------------------------------------------
@@ -208,6 +267,15 @@ class _Meter:
             self._done = min(self._total, self._done + count)
             if self._report is not None:
                 self._report(self._done, self._total)
+
+
+def _too_short(source: str, split: Split, window: Window, longest: int) -> str:
+    every = f", every {window.stride}" if window.stride > 1 else ""
+    return (
+        f"this model learns from {window.frames} successive frames{every} of a clip, but the "
+        f"longest clip of the {split} part of '{source}' has {longest}; give longer videos, a "
+        f"smaller --stride, or procedural scenes"
+    )
 
 
 def _workers(jobs: int) -> int:

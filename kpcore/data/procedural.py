@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from kpcore.api import STILL, Window
 from kpcore.data.clips import Split
 from kpcore.data.source import DataDescription, Report
 from kpcore.data.synthetic import SCENES
@@ -74,6 +75,11 @@ class SceneImages:
                     progress(index + 1, pool)
             self._pool = made
 
+    @property
+    def window(self) -> Window:
+        """Single pictures; `SceneClips` are scenes in motion."""
+        return STILL
+
     def __len__(self) -> int:
         return self._epoch
 
@@ -88,6 +94,16 @@ class SceneImages:
                 self._draw(index) if self._pool is None else self._pool[index % len(self._pool)]
             )
         return batch
+
+    def windows(self, indices: Sequence[int]) -> UInt8[Tensor, "B 1 3 H W"]:
+        """Return windows of one picture."""
+        return self.images(indices).unsqueeze(1)
+
+    def references(
+        self, indices: Sequence[int], draw: tuple[int, int]
+    ) -> UInt8[Tensor, "B 3 H W"] | None:
+        """Return None: single pictures have no neighbours."""
+        return None
 
     def _draw(self, index: int) -> UInt8[ndarray, "3 H W"]:
         image = self._scenes.sample(self._seed, index, self._side).image

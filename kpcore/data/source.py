@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
+
+from kpcore.api import Window
 
 Report = Callable[[int, int], None]
 """Called with the pictures ready so far and the pictures in all, from any thread."""
@@ -35,17 +38,53 @@ class DataDescription:
 
 
 class ImageSource(Protocol):
-    """Random access to pictures of one size."""
+    """Random access to windows of frames of one size; a window of a still source is one picture.
+
+    Index i is a window: where it lies never changes, and it never crosses the end of a clip or the
+    border of what is held out.
+    """
 
     @property
     def description(self) -> DataDescription:
         """What this source is."""
         ...
 
+    @property
+    def window(self) -> Window:
+        """Which frames lie in a window."""
+        ...
+
     def __len__(self) -> int:
-        """Images in one pass (for endless data: a nominal epoch)."""
+        """Windows in one pass (for endless data: a nominal epoch)."""
         ...
 
     def images(self, indices: Sequence[int]) -> UInt8[Tensor, "B 3 H W"]:
-        """Return the pictures at `indices`; a pure function of the index."""
+        """Return the first frame of each window; a pure function of the index."""
         ...
+
+    def windows(self, indices: Sequence[int]) -> UInt8[Tensor, "B T 3 H W"]:
+        """Return all frames of each window; a pure function of the index."""
+        ...
+
+    def references(
+        self, indices: Sequence[int], draw: tuple[int, int]
+    ) -> UInt8[Tensor, "B 3 H W"] | None:
+        """Return another frame near each window's first; None where there is none.
+
+        Args:
+            indices: Windows.
+            draw: What the choice depends on beside the index, e.g. (seed, step).
+        """
+        ...
+
+
+def reference_row(row: int, rows: range, within: int, draw: tuple[int, int], index: int) -> int:
+    """Return the number of another frame of `rows`, at most `within` from `row`.
+
+    A pure function of its arguments; `row` itself where it is the only one.
+    """
+    near = range(max(rows.start, row - within), min(rows.stop, row + within + 1))
+    if len(near) == 1:
+        return row
+    chosen = near[int(np.random.default_rng([*draw, index]).integers(len(near) - 1))]
+    return chosen + 1 if chosen >= row else chosen

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kpcore import checkpoint, registry
-from kpcore.api import Recipe
+from kpcore.api import STILL, Recipe, Window
 from kpcore.configuration import from_plain, to_plain
 from kpcore.data.catalog import open_source
 from kpcore.data.clips import Split
@@ -69,7 +69,8 @@ def start(request: TrainRequest, folder: Path | None = None, report: Report | No
     model = place(family.build(config), accelerator)
     size = model.capabilities.image_size
     with accelerator.main_process_first():
-        source, held_out = open_data(request.data, size, request.seed, report)
+        window = family.window(config)
+        source, held_out = open_data(request.data, size, request.seed, report, window)
     optimisation = settle(request, preset.recipe, len(source))
     if optimisation.batch < accelerator.num_processes:
         raise InputError(
@@ -149,7 +150,8 @@ def resume(
     config = from_plain(family.config, record.config)
     size = model.capabilities.image_size
     with accelerator.main_process_first():
-        source, held_out = open_data(record.data, size, record.seed, report)
+        window = family.window(config)
+        source, held_out = open_data(record.data, size, record.seed, report, window)
     if accelerator.is_main_process:
         write_record(record, folder)
     phases = family.phases(model, config)
@@ -210,12 +212,16 @@ def _value(text: str) -> Any:
 
 
 def open_data(
-    choice: DataChoice, size: tuple[int, int], seed: int, report: Report | None = None
+    choice: DataChoice,
+    size: tuple[int, int],
+    seed: int,
+    report: Report | None = None,
+    window: Window = STILL,
 ) -> tuple[ImageSource, ImageSource | None]:
     """Return the pictures to learn from, and those held out (None where nothing is).
 
     Raises:
-        DataError: There is no such data, or it cannot be read.
+        DataError: There is no such data, it cannot be read, or its clips are shorter than `window`.
         InputError: An option means nothing for this data.
     """
     held_out = parse_held_out(choice.held_out)
@@ -229,6 +235,7 @@ def open_data(
             held_out=held_out,
             stride=choice.stride,
             framing=FramingRule(choice.fit, choice.box),
+            window=window,
             seed=seed,
             pool=choice.pool if split == "train" else 0,
             progress=report,

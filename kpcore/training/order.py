@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
-from torch import Tensor
 
 from kpcore.data.source import ImageSource
+from kpcore.training.frames import Frames, fetch
 
 
 @lru_cache(maxsize=2)
@@ -36,13 +36,15 @@ def indices_of_step(
     return [int(_permutation(seed, n // length, length)[n % length]) for n in mine]
 
 
-def batches(source: ImageSource, steps: Iterator[list[int]], ahead: int = 4) -> Generator[Tensor]:
-    """Yield the pictures of each list of indices, in order, fetched `ahead` by one thread."""
+def batches(
+    source: ImageSource, steps: Iterator[tuple[int, list[int]]], seed: int, ahead: int = 4
+) -> Generator[Frames]:
+    """Yield the pictures of each (step, indices), in order, fetched `ahead` by one thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="pictures") as pool:
-        waiting: deque[Future[Tensor]] = deque()
+        waiting: deque[Future[Frames]] = deque()
         try:
-            for indices in steps:
-                waiting.append(pool.submit(source.images, indices))
+            for step, indices in steps:
+                waiting.append(pool.submit(fetch, source, indices, (seed, step)))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:

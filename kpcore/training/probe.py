@@ -1,4 +1,4 @@
-"""A fixed batch of pictures through which a run can be watched."""
+"""A fixed batch of windows through which a run can be watched."""
 
 from __future__ import annotations
 
@@ -7,39 +7,54 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from kpcore.api import KeypointModel
+from kpcore.api import Batch, Image, KeypointModel, VideoPredictor
 from kpcore.data.export import npz_bytes
 from kpcore.data.source import ImageSource
 from kpcore.latents import Latents
+from kpcore.training.frames import Frames, fetch, on_device
 
 PICTURES = 8
 
 
-def choose(source: ImageSource, count: int = PICTURES) -> UInt8[Tensor, "N 3 H W"]:
-    """Return pictures spread evenly over a source."""
+def choose(source: ImageSource, count: int = PICTURES) -> Frames:
+    """Return windows spread evenly over a source."""
     length = len(source)
-    return source.images(
-        sorted({round(i * (length - 1) / max(1, count - 1)) for i in range(count)})
+    indices = sorted({round(i * (length - 1) / max(1, count - 1)) for i in range(count)})
+    return fetch(source, indices, (0, 0))
+
+
+def originals(frames: Frames) -> bytes:
+    """Return the pictures that the model is to remake as the bytes of an .npz file."""
+    return npz_bytes(
+        {"originals": _rows(frames.image if frames.clip is None else frames.clip[:, -1])}
     )
 
 
-def originals(pictures: UInt8[Tensor, "N 3 H W"]) -> bytes:
-    """Return the probe's own pictures as the bytes of an .npz file."""
-    return npz_bytes({"originals": _rows(pictures)})
-
-
 @torch.no_grad()
-def look(model: KeypointModel, pictures: UInt8[Tensor, "N 3 H W"], device: torch.device) -> bytes:
+def look(model: KeypointModel, frames: Frames, device: torch.device) -> bytes:
     """Return reconstructions (uint8) and latents of the probe as the bytes of an .npz file.
 
+    Of a clip, the last frame is reconstructed; a video predictor predicts it from the first ones.
     The model must be in eval mode; it is not changed.
     """
-    image = pictures.to(device).float() / 255.0
-    encoding = model.encode(image)
-    decoded = model.decode(encoding.latents, encoding.context).image
-    arrays = _arrays(encoding.latents)
+    latents, decoded = remade(model, on_device(frames, device))
+    arrays = _arrays(latents)
     arrays["reconstructions"] = _rows((decoded.float() * 255.0).round().to(torch.uint8))
     return npz_bytes(arrays)
+
+
+def remade(model: KeypointModel, batch: Batch) -> tuple[Latents, Image]:
+    """Return the latents and the picture that the model makes of each picture or last frame."""
+    history, clip = model.capabilities.video_history, batch.clip
+    if clip is None:
+        encoding = model.encode(batch.image, batch.reference)
+        return encoding.latents, model.decode(encoding.latents, encoding.context).image
+    if not history or not isinstance(model, VideoPredictor) or clip.shape[1] <= history:
+        encoding = model.encode(clip[:, -1], batch.reference)
+        return encoding.latents, model.decode(encoding.latents, encoding.context).image
+    past = [model.encode(frame) for frame in clip[:, :history].unbind(1)]
+    *_, last = model.predict([each.latents for each in past], clip.shape[1] - history)
+    return last, model.decode(last, past[-1].context).image
 
 
 def _arrays(latents: Latents) -> dict[str, np.ndarray]:

@@ -11,7 +11,6 @@ from typing import cast
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from kpcore import checkpoint
@@ -22,9 +21,10 @@ from kpcore.errors import CheckpointError, DeviceError
 from kpcore.training import events, probe
 from kpcore.training.card import card
 from kpcore.training.config import RunRecord
-from kpcore.training.device import channels_last, seed_step
+from kpcore.training.device import seed_step
 from kpcore.training.event_log import EventLog
 from kpcore.training.finite import require_finite
+from kpcore.training.frames import Frames, on_device
 from kpcore.training.interruption import Interruption
 from kpcore.training.meter import Meter
 from kpcore.training.optimisers import adam, phase_at, set_rate, unpack
@@ -70,9 +70,9 @@ class _Step(nn.Module):
         self._objective = phase.objective
 
     def forward(
-        self, image: Tensor, progress: Progress
+        self, batch: Batch, progress: Progress
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        report = self._objective(Batch(image), progress)
+        report = self._objective(batch, progress)
         return report.total, dict(report.terms), dict(report.monitors)
 
 
@@ -130,7 +130,8 @@ class Trainer:
     def _run(self, interruption: Interruption) -> events.Finished | events.Stopped:
         total = self._record.optimisation.steps
         self._open()
-        with closing(batches(self.job.source, self._indices())) as pictures:
+        seed = self._record.seed
+        with closing(batches(self.job.source, self._indices(), seed)) as pictures:
             for picture in pictures:
                 try:
                     self._advance(picture)
@@ -167,12 +168,12 @@ class Trainer:
         due = {name for name, steps in every.items() if last or step % steps == 0}
         return due | ({"log"} if step == 1 else set()) | ({"checkpoint"} if stop else set())
 
-    def _indices(self) -> Iterator[list[int]]:
+    def _indices(self) -> Iterator[tuple[int, list[int]]]:
         o, source = self._record.optimisation, self.job.source
         length = len(source) if source.description.images else 0
         rank, processes = self.job.accelerator.process_index, self.job.accelerator.num_processes
         for step in range(self._step, o.steps):
-            yield indices_of_step(step, o.batch, length, self._record.seed, rank, processes)
+            yield step, indices_of_step(step, o.batch, length, self._record.seed, rank, processes)
 
     @property
     def _progress(self) -> Progress:
@@ -180,13 +181,13 @@ class Trainer:
         epoch = self._step * o.batch / max(1, len(self.job.source))
         return Progress(self._step, o.steps, epoch)
 
-    def _advance(self, pictures: UInt8[Tensor, "B 3 H W"]) -> None:
+    def _advance(self, pictures: Frames) -> None:
         which = phase_at(self.job.phases, self._step)
         optimiser = self._optimisers[which]
         seed_step(self._record.seed, self._step, self.job.accelerator.process_index)
         set_rate(optimiser, self._record.optimisation.rate(self._step))
-        image = self._image(pictures)
-        total, terms, monitors = self._steps[which](image, self._progress)
+        batch = on_device(pictures, self._device)
+        total, terms, monitors = self._steps[which](batch, self._progress)
         self.job.accelerator.backward(total)
         optimiser.step()
         self.job.model.zero_grad(set_to_none=True)
@@ -197,14 +198,6 @@ class Trainer:
         """Raise `TrainingError` when losses or weights have left the finite; asks no process."""
         self._meter.require_finite(self._last_good)
         require_finite(self.job.model, self._step, self._last_good)
-
-    def _image(self, pictures: UInt8[Tensor, "B 3 H W"]) -> Tensor:
-        if self._device.type == "cuda":
-            pictures = pictures.pin_memory()
-        pictures = pictures.to(self._device, non_blocking=True)
-        if channels_last(self._device):
-            pictures = pictures.contiguous(memory_format=torch.channels_last)
-        return pictures.float().div_(255.0)
 
     def _stop(self, interruption: Interruption) -> bool:
         """Whether to end now; several processes agree on it when they report."""

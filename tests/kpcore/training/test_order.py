@@ -5,6 +5,7 @@ from itertools import chain
 import pytest
 import torch
 
+from kpcore.api import Window
 from kpcore.errors import DataError
 from kpcore.training.order import batches, indices_of_step
 
@@ -34,14 +35,25 @@ def test_endless_data_never_repeats():
 
 
 class _Source:
+    """Pictures that tell their index; the reference tells what it was drawn from."""
+
+    window = Window(reference_within=1)
+
     def images(self, indices):
         if 5 in indices:
             raise DataError("frame 5 cannot be read")
-        return torch.tensor(indices)
+        return torch.tensor(indices, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
+
+    def references(self, indices, draw):
+        seed, step = draw
+        return self.images([100 * seed + step + index for index in indices])
 
 
 def test_pictures_come_in_order_and_trouble_comes_through():
-    stream = batches(_Source(), iter([[1], [2], [3], [5], [6]]), ahead=2)  # type: ignore[arg-type]
-    assert [int(next(stream)) for _ in range(3)] == [1, 2, 3]
+    steps = [(step, [index]) for step, index in enumerate([1, 2, 3, 5, 6], 4)]
+    stream = batches(_Source(), iter(steps), seed=1, ahead=2)  # type: ignore[arg-type]
+    first = [next(stream) for _ in range(3)]
+    assert [int(frames.image[0, 0, 0, 0]) for frames in first] == [1, 2, 3]
+    assert [int(frames.reference[0, 0, 0, 0]) for frames in first] == [105, 107, 109]
     with pytest.raises(DataError, match="frame 5"):
         next(stream)
