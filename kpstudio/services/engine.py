@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KINDS = ("device", "pair", "model", "media", "decode", "encode", "input", "prefetch", "warm")
+_KINDS = (
+    "device", "pair", "model", "media", "decode", "encode", "input", "roll", "prefetch", "warm",
+)  # fmt: skip
 """Requests, most urgent first: the hand before the shown frame before what may come next."""
 
 
@@ -130,6 +132,17 @@ class Engine:
             KpError: Nothing is open, or the frame cannot be read.
         """
         return self._host.framed(frame)[1:]
+
+    def later(self, work: Callable[[ModelHost], None]) -> None:
+        """Have the thread with the model do a piece of a roll-out once nothing more urgent waits.
+
+        A piece that was not begun is replaced.
+        """
+        self._worker.put("roll", partial(work, self._host))
+
+    def answer(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have the UI thread call a function, unless the engine is closed by then."""
+        self._worker.post(function, *arguments)
 
     def devices(self) -> list[str]:
         """Return the devices that torch offers; "cpu" alone until torch is there."""

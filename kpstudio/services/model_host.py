@@ -193,6 +193,14 @@ class ModelHost:
         """Return whether these are still the open model and media."""
         return (model, media) == (self._model_key, self._media_key)
 
+    def predictor(self) -> KeypointModel:
+        """Return the open model for a roll-out.
+
+        Raises:
+            CapabilityError: Nothing is open.
+        """
+        return self._opened()[0]
+
     def unframed(self, media: int, frame: int) -> Bytes | None:
         """Return a frame at its own shape; None when other media is open."""
         if self._media is None or media != self._media_key:

@@ -12,7 +12,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class SavedView:
     layers: tuple[LayerView, ...] = ()
     main: Role = "edited"
     grid: bool = False
-    comparison: Comparison = Comparison()
+    comparison: Comparison = field(default_factory=Comparison)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 
-import numpy as np
 from PySide6.QtCore import QRect, QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from kpstudio.services.pixels import psnr
 from kpstudio.session.document import Document
 from kpstudio.session.session import Session
 from kpstudio.session.view import ROLES, Role, ViewState
@@ -189,9 +188,3 @@ def reconstruction_title(session: Session) -> str:
     if made.pixels.shape != given.pixels.shape:
         return title
     return f"{title} · {psnr(made.pixels, given.pixels):.1f} dB"
-
-
-def psnr(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio of two pictures of bytes, in dB (99 when equal)."""
-    error = float(np.mean((first.astype(np.float32) - second.astype(np.float32)) ** 2))
-    return 99.0 if error == 0 else min(99.0, 10.0 * math.log10(255.0**2 / error))

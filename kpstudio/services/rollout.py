@@ -1,0 +1,201 @@
+"""A roll-out under way: steps of latents and their pictures; lives in the thread with the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpcore.errors import CapabilityError
+from kpstudio.services.pixels import picture_bytes
+
+if TYPE_CHECKING:
+    import torch
+
+    from kpcore.api import Decoder, Encoding, KeypointModel, VideoPredictor
+    from kpcore.latents import Latents
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """Where a roll-out begins and what is drawn.
+
+    Attributes:
+        particles: Of the start frames, oldest first, each a batch of one on the CPU.
+        encoding: Of the last start frame: its context is decoded with.
+        futures: How many to draw; the first is the likeliest.
+        seed: Of the draw.
+    """
+
+    particles: tuple[Latents, ...]
+    encoding: Encoding
+    futures: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One predicted frame.
+
+    Attributes:
+        latents: Of the likeliest future, a batch of one on the CPU.
+        positions: Of every future (N, K, 2), unit coordinates.
+    """
+
+    latents: Latents
+    positions: Floats
+
+
+class Walk:
+    """Steps through the predictions of one start; can be left and taken up again at any step."""
+
+    def __init__(self, model: KeypointModel, start: Start) -> None:
+        """Begin at the start frames.
+
+        Args:
+            model: A model that predicts.
+            start: Where from.
+
+        Raises:
+            CapabilityError: The model does not predict.
+        """
+        if not hasattr(model, "predict"):
+            raise CapabilityError(
+                "the open model does not predict video; open a predictor checkpoint"
+            )
+        self._model = model
+        self._start = start
+        self._decoder: Decoder | None = None
+        self.device = next(model.parameters()).device
+        self._done = 0
+        self._steps = self._predictions()
+
+    @property
+    def done(self) -> int:
+        """Steps taken."""
+        return self._done
+
+    def on(self, until: int, budget_s: float) -> Iterator[Step]:
+        """Yield the next steps: at least one, and no more once the time is used up.
+
+        Args:
+            until: The last step that is wanted, counted from 1.
+            budget_s: Seconds.
+
+        Raises:
+            CapabilityError: The model gives no numbers.
+        """
+        import torch
+
+        end = time.perf_counter() + budget_s
+        while self._done < until:
+            with torch.inference_mode():
+                latents = next(self._steps, None)
+                if latents is None:
+                    raise CapabilityError(
+                        f"the model ends its prediction after {self._done} frames; ask for fewer"
+                    )
+                positions = latents.position.float().cpu().numpy().copy()
+                first = latents.image(0).to("cpu")
+            if not np.isfinite(positions).all():
+                raise CapabilityError(
+                    f"the prediction holds NaN from its frame {self._done + 1} on; take the edit "
+                    f"of the start back or open another checkpoint"
+                )
+            self._done += 1
+            yield Step(first, positions)
+            if time.perf_counter() >= end:
+                return
+
+    def skip(self, steps: int) -> None:
+        """Take steps again that are known already."""
+        for _ in self.on(steps, float("inf")):
+            pass
+
+    def picture(self, latents: Latents) -> Bytes:
+        """Return the picture of particles of this roll-out.
+
+        Raises:
+            CapabilityError: The model gives no numbers.
+        """
+        import torch
+
+        with torch.inference_mode():
+            if self._decoder is None:
+                encoding = self._start.encoding.to(self.device)
+                self._decoder = self._model.decoder_for(encoding)
+            image = self._decoder(latents.to(self.device)).image
+            if not torch.isfinite(image).all():
+                raise CapabilityError(
+                    "the picture of a predicted frame holds NaN, so the prediction ends before "
+                    "it; take the edit of the start back or open another checkpoint"
+                )
+            return picture_bytes(image)
+
+    def _predictions(self) -> Iterator[Latents]:
+        import torch
+
+        past = drawn(self._start.particles, self._start.futures, self._start.seed)
+        moved = [latents.to(self.device) for latents in past]
+        predictor = cast("VideoPredictor", self._model)
+        with torch.inference_mode():
+            return iter(predictor.predict(moved, _FAR))
+
+
+_FAR = 1_000_000
+"""Steps asked of the model; as many are taken as are wanted."""
+
+
+def drawn(past: Sequence[Latents], count: int, seed: int) -> list[Latents]:
+    """Return starts drawn from the particles' own posterior, as one batch.
+
+    The first is the mean. The others differ from it by what encoding left open: position and
+    feature are drawn from their Gaussians, once per start frame.
+
+    Args:
+        past: Start frames, oldest first, each a batch of one.
+        count: Size of the batch.
+        seed: Of the draw.
+
+    Raises:
+        CapabilityError: Several are wanted of particles without variances.
+    """
+    import torch
+
+    if count == 1:
+        return list(past)
+    if any(latents.position_log_var is None for latents in past):
+        raise CapabilityError(
+            "this model gives no uncertainty, so only one future can be drawn; open a model that "
+            "does"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    return [_spread(latents, count, generator) for latents in past]
+
+
+def _spread(latents: Latents, count: int, generator: torch.Generator) -> Latents:
+    import torch
+
+    from kpcore.latents import Latents as Values
+
+    def noisy(mean: Any, log_var: Any) -> Any:
+        noise = torch.randn(count, *mean.shape[1:], generator=generator)
+        noise[0] = 0.0
+        return mean + noise * torch.exp(log_var / 2)
+
+    fields = {
+        name: value.expand(count, *value.shape[1:]).clone()
+        for name, value in latents.named().items()
+    }
+    for name in ("position", "feature"):
+        mean, log_var = fields.get(name), fields.get(f"{name}_log_var")
+        if mean is not None and log_var is not None:
+            fields[name] = noisy(mean, log_var)
+    return Values(topology=latents.topology, **fields)
