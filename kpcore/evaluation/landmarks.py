@@ -260,7 +260,7 @@ def frontal(
     """Return who faces the camera: more than two thirds of left joints are right of the right."""
     left = landmarks[:, [pair[0] for pair in pairs], 0]
     right = landmarks[:, [pair[1] for pair in pairs], 0]
-    return (left > right).mean(1) > FRONTAL
+    return np.asarray((left > right).mean(1) > FRONTAL)
 
 
 @dataclass(frozen=True, slots=True)

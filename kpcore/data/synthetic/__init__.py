@@ -11,6 +11,7 @@ from kpcore.data.synthetic.multi_dsprites import MultiDSprites
 from kpcore.data.synthetic.scene import Scene, SceneClip, SceneSource
 from kpcore.data.synthetic.shapes import Shapes
 from kpcore.data.synthetic.stick_figures import StickFigures
+from kpcore.data.synthetic.tabletop import Tabletop
 from kpcore.data.synthetic.traffic import Traffic
 
 SCENES: Mapping[str, SceneSource] = MappingProxyType(
@@ -20,6 +21,7 @@ SCENES: Mapping[str, SceneSource] = MappingProxyType(
         "multi-dsprites": MultiDSprites(),
         "bouncing": Bouncing(),
         "stick-figures": StickFigures(),
+        "tabletop": Tabletop(),
         "cartoon-faces": CartoonFaces(),
         "cartoon-faces-wild": CartoonFaces("wild", "one drawn face anywhere"),
         "several-faces": CartoonFaces("several", "two or three drawn faces"),

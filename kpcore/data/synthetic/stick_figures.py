@@ -104,19 +104,12 @@ def _disc(centre: ndarray, radius: float, colour: Colour) -> Body:
 
 @functools.lru_cache(maxsize=64)
 def _ground(seed: int, index: int, size: int) -> Float[ndarray, "3 H W"]:
-    """The still ground of a video: a wall, a floor and some furniture, smooth light over all."""
+    """The still ground of a video: a wall and a floor, smooth light over both."""
     random = np.random.default_rng((seed, index, STREAM, 1))
     wall = random.uniform(0.3, 0.75) + random.uniform(-0.1, 0.1, 3)
     floor = random.uniform(0.25, 0.65) + random.uniform(-0.1, 0.1, 3)
     picture = np.broadcast_to(wall[:, None, None], (3, size, size)).astype(np.float32).copy()
     picture[:, round(size * random.uniform(0.72, 0.86)) :] = floor[:, None, None]
-    bodies = []
-    for _ in range(int(random.integers(2, 6))):
-        half = (float(random.uniform(0.05, 0.18)), float(random.uniform(0.05, 0.25)))
-        r, g, b = (float(c) for c in random.uniform(0.2, 0.8) + random.uniform(-0.15, 0.15, 3))
-        x, y = (float(c) for c in random.uniform(0.0, 1.0, 2))
-        bodies.append(Body((Patch("box", half, (r, g, b), corner=0.01),), (x, y)))
-    picture = paint(picture, bodies)[0]
     slope = np.linspace(-1.0, 1.0, size, dtype=np.float32)
     across, down = random.uniform(-0.12, 0.12, 2)
     light = 1.0 + across * slope[None, :] + down * slope[:, None]
