@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from kpcore.data.clips import natural_key
 from kpcore.data.image_file import read_image
 from kpcore.data.labelled import Facts, Labels, check_split
 from kpcore.errors import DataError
@@ -213,7 +214,7 @@ class LandmarkFolder:
         is_face = len(names) == 68
         self._points = _five_of_68(points) if is_face else points
         self._subjects = [row.get("subject", row["file"]) for row in self._rows]
-        people = sorted(set(self._subjects))
+        people = sorted(set(self._subjects), key=natural_key)
         self._tested = set(people[len(people) - max(1, len(people) // 10) :])
         self.facts = Facts(
             folder.name,

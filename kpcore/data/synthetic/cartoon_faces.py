@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from kpcore.data.labelled import Facts
 from kpcore.data.synthetic.drawing import Body, Patch, paint
 from kpcore.data.synthetic.scene import Scene, SceneClip, generator
 
@@ -100,6 +101,11 @@ class CartoonFaces:
         random = generator(seed, index, STREAM)
         ground = _ground(random, size)
         return ground, self._faces(random)
+
+    @property
+    def landmark_facts(self) -> Facts:
+        """Names of the landmarks; errors are in distances of the eyes."""
+        return Facts("drawn faces", "procedural", LANDMARKS, (0, 1), ((0, 1), (3, 4), (5, 6)))
 
     def landmarks(self, seed: int, index: int) -> Float[ndarray, "N 8 2"]:
         """Return `LANDMARKS` of every face of picture `index`, in unit coordinates."""

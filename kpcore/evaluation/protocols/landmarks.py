@@ -1,0 +1,239 @@
+"""Protocol "landmarks": how well a linear map finds annotated landmarks from keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from kpcore.api import KeypointModel
+from kpcore.data.labelled import LabelledPictures, framed
+from kpcore.data.labelled_scenes import SceneLabels
+from kpcore.data.public import open_labelled
+from kpcore.data.synthetic import SCENES
+from kpcore.errors import InputError
+from kpcore.evaluation.landmarks import (
+    LandmarkFigures,
+    Origin,
+    grid_points,
+    halves,
+    left_right,
+    regress,
+)
+from kpcore.evaluation.protocols import Protocol, Subject
+from kpcore.evaluation.report import Cell, Report, Table
+from kpcore.geometry.framing import FramingRule
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkOptions:
+    """Choices of the protocol.
+
+    Attributes:
+        train: split that the regression is fitted to.
+        test: split that it is measured on.
+        pictures: most pictures of either split, spread over it.
+        origin: where (0, 0) lies; without a bias the figure depends on it.
+        bias: give the regression a constant input; the papers do not.
+        variant: "regression" fits on one split and measures on the other; "halves" fits on one half
+            of the test split (Keypoint Pyramids); "left-right" may exchange left and right
+            (LMDIS on Human3.6M).
+        split: so many particles of lowest and of highest variance alone (DLP sec. 5.1: 10); 0 for
+            no such rows.
+    """
+
+    train: str = "train"
+    test: str = "test"
+    pictures: int = 2_000
+    origin: Origin = "centre"
+    bias: bool = False
+    variant: Literal["regression", "halves", "left-right"] = "regression"
+    split: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pictures < 2:
+            raise InputError(f"pictures is {self.pictures}; use at least 2")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What a model knows of pictures, and what is annotated.
+
+    Attributes:
+        points: Keypoints in unit coordinates.
+        landmarks: Annotated ones; NaN where missing.
+        log_var: Log-variances of the keypoints, or None.
+        features: Features of the keypoints, or None.
+    """
+
+    points: Float[ndarray, "n K 2"]
+    landmarks: Float[ndarray, "n T 2"]
+    log_var: Float[ndarray, "n E"] | None
+    features: Float[ndarray, "n F"] | None
+
+
+def open_pictures(subject: Subject, count: int) -> LabelledPictures:
+    """Return the labelled pictures that `--data` names."""
+    if subject.data in SCENES:
+        side = max(subject.model.capabilities.image_size)
+        return SceneLabels(subject.data, side, count)
+    return open_labelled(subject.data)
+
+
+def framing_of(subject: Subject) -> FramingRule:
+    """Return how the model's pictures were framed in training."""
+    told = subject.trained_on.get("framing") or {}
+    return FramingRule(fit=told.get("fit", "crop"))
+
+
+def spread(rows: Sequence[int], count: int) -> list[int]:
+    """Return at most `count` of the rows, evenly spread."""
+    if len(rows) <= count:
+        return list(rows)
+    return [rows[i] for i in np.linspace(0, len(rows) - 1, count).round().astype(int)]
+
+
+@torch.inference_mode()
+def look(
+    model: KeypointModel, pictures: LabelledPictures, rows: Sequence[int], rule: FramingRule
+) -> Known:
+    """Return what the model knows of some pictures."""
+    size, device = model.capabilities.image_size, next(model.parameters()).device
+    points, log_vars, features, landmarks = [], [], [], []
+    for start in range(0, len(rows), 32):
+        shown = [framed(pictures, row, size, rule) for row in rows[start : start + 32]]
+        stack = np.stack([picture.transpose(2, 0, 1) for picture, _ in shown])
+        image = torch.from_numpy(stack).to(device).float() / 255.0
+        latents = model.encode(image).latents
+        points.append(latents.position.cpu().double().numpy())
+        if latents.position_log_var is not None:
+            log_vars.append(latents.position_log_var.flatten(1).cpu().double().numpy())
+        if latents.feature is not None:
+            features.append(latents.feature.flatten(1).cpu().double().numpy())
+        for _, labels in shown:
+            if labels.landmarks is None:
+                raise InputError(
+                    f"'{pictures.facts.title}' has no landmarks; give data that have, such as "
+                    f"celeba:FOLDER, landmarks:FOLDER or cartoon-faces"
+                )
+            landmarks.append(labels.landmarks)
+    return Known(
+        np.concatenate(points),
+        np.stack(landmarks),
+        np.concatenate(log_vars) if log_vars else None,
+        np.concatenate(features) if features else None,
+    )
+
+
+def run(subject: Subject, options: LandmarkOptions) -> Report:
+    """Return the table of regressions.
+
+    Raises:
+        DataError: The data cannot be read.
+        InputError: The data have no landmarks, or an option is out of range.
+    """
+    pictures = open_pictures(subject, options.pictures)
+    rule = framing_of(subject)
+    test_rows = spread(pictures.rows(options.test), options.pictures)
+    test = look(subject.model, pictures, test_rows, rule)
+    title = f"Landmarks: {subject.checkpoint.name} on {pictures.facts.title}"
+    facts = {
+        "protocol": "landmarks",
+        "variant": options.variant,
+        "data": subject.data,
+        "keypoints": int(test.points.shape[1]),
+        "landmarks": list(pictures.facts.landmark_names),
+    }
+    if options.variant == "halves":
+        figures = halves(test.points, test.landmarks)
+        table = Table(
+            "Half of the test pictures fits, the other measures",
+            ("root mean squared error, % of the edge", "without bias", "fitted", "tested"),
+            ((figures.rmse, figures.rmse_no_bias, figures.fitted, figures.tested),),
+        )
+        return Report(title, {**facts, "rmse": figures.rmse}, (table,))
+    train_rows = spread(pictures.rows(options.train), options.pictures)
+    train = look(subject.model, pictures, train_rows, rule)
+    if options.variant == "left-right":
+        told = left_right(
+            (train.points, train.landmarks),
+            (test.points, test.landmarks),
+            pictures.facts.mirrored,
+            origin=options.origin,
+        )
+        table = Table(
+            "Left and right may be exchanged",
+            ("error, % of the edge", "frontal fit only", "exchanged, %", "fitted", "tested"),
+            ((told.error, told.error_frontal_only, told.exchanged, told.fitted, told.tested),),
+        )
+        return Report(title, {**facts, "error": told.error}, (table,))
+    rows = tuple(_rows(train, test, pictures.facts.span, options))
+    unit = "distance of the eyes" if pictures.facts.span else "picture's edge"
+    note = (
+        f"Mean distance in percent of the {unit}; linear regression "
+        f"{'with' if options.bias else 'without'} bias, origin at the {options.origin}."
+    )
+    columns = ("input", "numbers", "error, %", "fitted", "tested")
+    return Report(
+        title, {**facts, "error": rows[0][2]}, (Table("Regression", columns, rows, note),)
+    )
+
+
+def _rows(
+    train: Known, test: Known, span: tuple[int, int] | None, options: LandmarkOptions
+) -> list[tuple[Cell, ...]]:
+    """The model's inputs, then what any model must beat."""
+
+    def row(
+        name: str,
+        points: tuple[ndarray, ndarray],
+        *extra: tuple[ndarray | None, ndarray | None],
+    ) -> tuple[Cell, ...]:
+        more = [(a, b) for a, b in extra if a is not None and b is not None]
+        joined = None
+        if more:
+            joined = (
+                np.concatenate([a for a, _ in more], axis=1),
+                np.concatenate([b for _, b in more], axis=1),
+            )
+        figures: LandmarkFigures = regress(
+            (points[0], train.landmarks),
+            (points[1], test.landmarks),
+            span,
+            extra=joined,
+            bias=options.bias,
+            origin=options.origin,
+        )
+        width = points[0][0].size + (joined[0].shape[1] if joined else 0)
+        return name, width, figures.error, figures.fitted, figures.tested
+
+    both = (train.points, test.points)
+    rows = [row("positions", both)]
+    if train.log_var is not None:
+        rows.append(row("positions and log-variances", both, (train.log_var, test.log_var)))
+    if train.features is not None:
+        rows.append(row("positions and features", both, (train.features, test.features)))
+    if options.split and train.log_var is not None:
+        doubt = train.log_var.reshape(len(train.points), -1, 2).sum(-1).mean(0)
+        order = np.argsort(doubt)
+        for name, chosen in (
+            (f"{options.split} of lowest variance", order[: options.split]),
+            (f"{options.split} of highest variance", order[-options.split :]),
+        ):
+            rows.append(row(name, (train.points[:, chosen], test.points[:, chosen])))
+    count = train.points.shape[1]
+    grid = (grid_points(count, len(train.points)), grid_points(count, len(test.points)))
+    rows.append(row(f"a fixed grid of {count} points", grid))
+    middle = (np.zeros((len(train.points), 1, 2)), np.zeros((len(test.points), 1, 2)))
+    rows.append(row("one point in the middle", middle))
+    return rows
+
+
+PROTOCOL = Protocol(
+    "annotated landmarks from keypoints, by linear regression", LandmarkOptions, run
+)
