@@ -7,7 +7,7 @@ once into particles and decodes particles freely; its `phases` tell the trainer 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -123,6 +123,13 @@ class KeypointModel(nn.Module, ABC):
     def decoder_for(self, encoding: Encoding) -> Decoder:
         """Return a decoder for edits of one encoding; families override it to cache."""
         return lambda latents: self.decode(latents, encoding.context)
+
+    def settle(self, pictures: Iterable[Image]) -> None:
+        """Do what is left after the last step of training; most models have nothing left to do.
+
+        Args:
+            pictures: Batches to learn from, as in training; drawn only if they are looked at.
+        """
 
 
 @runtime_checkable

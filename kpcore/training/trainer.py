@@ -24,7 +24,7 @@ from kpcore.training.config import RunRecord
 from kpcore.training.device import seed_step
 from kpcore.training.event_log import EventLog
 from kpcore.training.finite import require_finite
-from kpcore.training.frames import Frames, on_device
+from kpcore.training.frames import Frames, fetch, on_device
 from kpcore.training.interruption import Interruption
 from kpcore.training.meter import Meter
 from kpcore.training.optimisers import adam, phase_at, set_rate, unpack
@@ -34,6 +34,8 @@ from kpcore.training.validation import HeldOut
 
 Listener = Callable[[events.Event], None]
 _RESULT = "model.safetensors"
+_SETTLING = 200
+"""Batches that a model may look at once training has ended."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +140,8 @@ class Trainer:
                 except Exception:
                     self._require_finite()
                     raise
+                if self._step == total:
+                    self._settle()
                 stop = self._stop(interruption)
                 due = self._due(stop)
                 if due:
@@ -193,6 +197,19 @@ class Trainer:
         self.job.model.zero_grad(set_to_none=True)
         self._step += 1
         self._meter.add(self._step, self.job.phases[which].name, total, terms, monitors)
+
+    def _settle(self) -> None:
+        """Let the model do what is left, with pictures in the order of training's first steps."""
+        o, source = self._record.optimisation, self.job.source
+        length = len(source) if source.description.images else 0
+
+        def pictures() -> Iterator[Tensor]:
+            for step in range(_SETTLING):
+                indices = indices_of_step(step, o.batch, length, self._record.seed)
+                frames = fetch(source, indices, (self._record.seed, step))
+                yield on_device(frames, self._device).image
+
+        self.job.model.settle(pictures())
 
     def _require_finite(self) -> None:
         """Raise `TrainingError` when losses or weights have left the finite; asks no process."""

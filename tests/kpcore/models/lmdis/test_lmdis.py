@@ -152,3 +152,19 @@ def test_without_descriptors_landmarks_alone_make_the_picture() -> None:
 def test_impossible_sizes_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         LmdisConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_training_ends_with_settled_statistics(tmp_path) -> None:
+    from kpcore import checkpoint
+    from kpcore.cli import main
+
+    out = str(tmp_path / "run")
+    words = ["train", "lmdis", "--preset", "tiny", "--data", "cartoon-faces", "--steps", "2"]
+    assert main([*words, "--pool", "16", "--device", "cpu", "--threads", "1", "--out", out]) == 0
+    model = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    counts = {
+        int(norm.num_batches_tracked)
+        for norm in model.modules()
+        if isinstance(norm, nn.BatchNorm2d) and norm.num_batches_tracked is not None
+    }
+    assert counts == {200}
