@@ -17,6 +17,9 @@ FAMILIES = MappingProxyType(
         "dlp-masked": "kpcore.models.dlp",
         "dlp-compact": "kpcore.models.dlp_compact",
         "lmdis": "kpcore.models.lmdis",
+        "keynet": "kpcore.models.keynet",
+        "transporter": "kpcore.models.transporter",
+        "keypoint-pyramids": "kpcore.models.keypoint_pyramids",
     }
 )
 """Registry name -> module, whose `FAMILIES` maps names to `Family` values."""

@@ -50,6 +50,7 @@ _SMALL_FLAT = KeyNetConfig(
     head_widths=(48, 48),
     softmax="joint",
     reconstruction="mse",
+    reference_within=50,
 )
 _COUNTS = (10, 20, 30)
 
@@ -82,6 +83,7 @@ PRESETS = MappingProxyType(
                 renderer_widths=(16, 8),
                 softmax="joint",
                 reconstruction="mse",
+                reference_within=8,
             ),
             Recipe(batch=8, learning_rate=2e-3, steps=30, epochs=None, milestones=(), rise=5),
             "32 x 32, 4 keypoints: seconds on a CPU, for tests",

@@ -34,6 +34,7 @@ _SMALL = PyramidsConfig(
     appearance_widths=(8, 24, 48),
     renderer_widths=(48, 24, 8),
     level_channels=(48, 24),
+    reference_within=50,
 )
 
 PRESETS = MappingProxyType(
@@ -71,6 +72,7 @@ PRESETS = MappingProxyType(
                 appearance_widths=(8, 16),
                 renderer_widths=(16, 8),
                 level_channels=(16, 8),
+                reference_within=8,
             ),
             Recipe(batch=8, learning_rate=2e-3, steps=30, epochs=None, milestones=(), rise=5),
             "32 x 32, 2 + 4 keypoints: seconds on a CPU, for tests",

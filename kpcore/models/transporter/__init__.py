@@ -51,7 +51,7 @@ _SMALL_FLAT = TransporterConfig(
     head_widths=(48, 48),
     softmax="joint",
     norm="batch",
-    reference_within=250,
+    reference_within=50,
 )
 _COUNTS = (10, 20, 30)
 
@@ -86,6 +86,7 @@ PRESETS = MappingProxyType(
                 decoder_widths=(16, 8),
                 softmax="joint",
                 norm="batch",
+                reference_within=8,
             ),
             Recipe(batch=8, learning_rate=2e-3, steps=30, epochs=None, milestones=(), rise=5),
             "32 x 32, 4 keypoints: seconds on a CPU, for tests",
