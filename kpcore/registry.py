@@ -20,6 +20,7 @@ FAMILIES = MappingProxyType(
         "keynet": "kpcore.models.keynet",
         "transporter": "kpcore.models.transporter",
         "keypoint-pyramids": "kpcore.models.keypoint_pyramids",
+        "keynet-rnn": "kpcore.models.keynet_rnn",
     }
 )
 """Registry name -> module, whose `FAMILIES` maps names to `Family` values."""

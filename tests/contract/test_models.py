@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from kpcore import checkpoint, registry
-from kpcore.api import Batch, Encoding, KeypointModel, Progress
+from kpcore.api import Batch, Encoding, Family, KeypointModel, Progress
 from kpcore.capabilities import constrain
 from kpcore.checkpoint import Manifest
 from kpcore.configuration import from_plain, to_plain
@@ -70,6 +70,15 @@ def pictures(model: KeypointModel, count: int = 2, seed: int = 3) -> Tensor:
     chance = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 6, 6, generator=chance)
     return nn.functional.interpolate(coarse, size=(height, width), mode="bicubic").clamp(0, 1)
+
+
+def learned_from(family: Family, config: Any, model: KeypointModel) -> Batch:
+    """A batch as the family's window asks for it; the pictures of a clip move to the right."""
+    window, image = family.window(config), pictures(model, count=4)
+    if window.frames == 1:
+        return Batch(image)
+    clip = torch.stack([image.roll(2 * time, dims=-1) for time in range(window.frames)], dim=1)
+    return Batch(image, clip=clip)
 
 
 def encoded(model: KeypointModel, count: int = 2, seed: int = 3) -> Encoding:
@@ -334,7 +343,7 @@ def test_gradients_reach_every_weight(family):
     model = family.build(config)
     spread(model, seed=1)
     model.train()
-    batch = Batch(pictures(model, count=4))
+    batch = learned_from(family, config, model)
     reached: set[str] = set()
     for phase in family.phases(model, config):
         for moment in MOMENTS:
@@ -358,7 +367,7 @@ def test_an_objective_has_no_memory(family):
     model = family.build(config)
     spread(model, seed=1)
     model.train()
-    batch = Batch(pictures(model, count=4))
+    batch = learned_from(family, config, model)
     for phase in family.phases(model, config):
         values = []
         for moment in (*MOMENTS, *reversed(MOMENTS)):
