@@ -1,4 +1,4 @@
-"""The command line `kp`: train, models, info, encode, import.
+"""The command line `kp`: train, models, info, encode, eval, import.
 
 Commands are frozen dataclasses that tyro reads; each imports what is slow (torch) when it runs.
 """
@@ -16,6 +16,7 @@ from rich.table import Table
 
 import kpcore
 from kpcore.cli.encode import Encode
+from kpcore.cli.evaluate import Evaluate
 from kpcore.cli.importing import Import
 from kpcore.cli.info import Info
 from kpcore.cli.models import Models
@@ -29,6 +30,7 @@ _COMMANDS: dict[str, type[Any]] = {
     "models": Models,
     "info": Info,
     "encode": Encode,
+    "eval": Evaluate,
     "import": Import,
 }
 

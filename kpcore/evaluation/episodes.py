@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kpcore.data.clips import Clip, ClipReader, find_clips
+from kpcore.data.clips import Clip, ClipReader, HeldOut, Part, find_clips, split_parts
 from kpcore.data.resample import apply_framing
 from kpcore.data.synthetic import SCENES
 from kpcore.data.synthetic.scene import SceneClip
@@ -57,55 +59,66 @@ def procedural_episodes(
 
 def video_episodes(
     path: str | Path,
-    names: Sequence[str],
     size: tuple[int, int],
     frames: int,
     count: int,
     *,
+    held_out: HeldOut | None = None,
     framing: FramingRule | None = None,
     stride: int = 1,
 ) -> Iterator[Episode]:
-    """Yield up to `count` runs of frames, spread evenly over whole videos; none overlap.
+    """Yield up to `count` runs of frames, spread evenly over videos; none overlap or leave a clip.
 
     Args:
-        path: A video, or a folder of them.
-        names: Which clips of the folder; empty for all.
+        path: A video, or a folder of videos or of folders of pictures.
         size: (H, W) of the model.
         frames: In each run.
         count: Runs in all.
+        held_out: What training did not see, as it was told; only that is used. None uses all.
         framing: How source pictures become the model's; None means the middle crop.
         stride: Every how many frames one is used.
 
     Raises:
-        DataError: The videos cannot be read, a name is not there, or none is long enough.
+        DataError: The videos cannot be read, or no part is long enough.
+        InputError: No clip has a name that is held out.
     """
-    clips = [clip for clip in find_clips(path) if not names or clip.name in names]
-    missing = set(names) - {clip.name for clip in clips}
-    if missing:
-        raise DataError(
-            f"'{path}' has no clip '{min(missing)}', which is held out; give the folder that the "
-            f"checkpoint was trained on"
-        )
+    clips = find_clips(path)
+    rows = [-(-_length(clip) // stride) for clip in clips]
+    parts = tuple(Part(number, range(length)) for number, length in enumerate(rows))
+    if held_out is not None:
+        parts, _ = split_parts(clips, rows, "held-out", held_out)
     places = [
-        (clip, start)
-        for clip in clips
-        for start in range(0, _length(clip) - (frames - 1) * stride, frames * stride)
+        (clips[part.clip], start)
+        for part in parts
+        for start in range(part.rows.start, part.rows.stop - frames + 1, frames)
     ]
     if not places:
+        longest = max(len(part.rows) for part in parts)
         raise DataError(
-            f"no clip of '{path}' has {(frames - 1) * stride + 1} frames; ask for fewer steps"
+            f"runs of {frames} frames were asked for; the longest part of '{path}' has {longest} "
+            f"at a stride of {stride}; ask for fewer steps"
         )
     chosen = sorted({round(i) for i in np.linspace(0, len(places) - 1, min(count, len(places)))})
     rule = framing or FramingRule()
     for clip, start in (places[index] for index in chosen):
         reader = ClipReader(clip, decoder_threads=1)
         try:
-            rows = [reader.frame(start + row * stride) for row in range(frames)]
+            seen = [reader.frame((start + row) * stride) for row in range(frames)]
         finally:
             reader.close()
-        shown = [apply_framing(rule.resolve(row.shape[:2], size), row) for row in rows]
+        shown = [apply_framing(rule.resolve(one.shape[:2], size), one) for one in seen]
         image = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).float() / 255.0
-        yield Episode(image.contiguous(), f"{clip.name} from {start}")
+        yield Episode(image.contiguous(), f"{clip.name} from {start * stride}")
+
+
+def held_out_by(description: Mapping[str, Any]) -> HeldOut | None:
+    """Return what a checkpoint's description of its data says was held out; None for nothing.
+
+    Of a single clip it says how many rows at its end, of several their names.
+    """
+    names = tuple(str(name) for name in description.get("held_out") or ())
+    last = re.search(r": last (\d+) of \d+ frames$", names[0]) if len(names) == 1 else None
+    return int(last.group(1)) if last else names or None
 
 
 def _length(clip: Clip) -> int:

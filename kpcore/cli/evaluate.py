@@ -1,0 +1,116 @@
+"""`kp eval`: judge a checkpoint by a protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tyro.conf import Positional, UseAppendAction
+
+from kpcore import checkpoint
+from kpcore.errors import InputError
+
+if TYPE_CHECKING:
+    from kpcore.evaluation.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Judge a checkpoint by a protocol and write the report; without one, list the protocols.
+
+    - kp eval dlp_gcn.safetensors --protocol prediction --data traffic -o report
+    - kp eval demo.safetensors --protocol objects --set scenes=64
+    - kp eval dlp_gcn.safetensors --set baseline=keynet_rnn.safetensors --set futures=16
+
+    Attributes:
+        checkpoint: A .safetensors file written by 'kp train' or 'kp import'.
+        protocol: How to judge; 'kp eval' lists them.
+        data: Video, folder of them, or procedural scenes by name. Of the data that the checkpoint
+            was trained on, only what was held out is used.
+        set: Change an option of the protocol, OPTION=VALUE; may be repeated.
+        out: Report to write: .json, .md and, where there are curves, .png are added.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+
+    checkpoint: Positional[
+        Annotated[Path | None, tyro.conf.arg(metavar="[CHECKPOINT]", help_behavior_hint="")]
+    ] = None
+    protocol: Annotated[str, tyro.conf.arg(metavar="NAME")] = "prediction"
+    data: Annotated[
+        str | None, tyro.conf.arg(metavar="SPEC", help_behavior_hint="(default: as trained on)")
+    ] = None
+    set: UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="OPTION=VALUE")]] = ()
+    out: Annotated[
+        Path | None,
+        tyro.conf.arg(
+            aliases=["-o"], metavar="OUT", help_behavior_hint="(default: only print a summary)"
+        ),
+    ] = None
+    device: str = "auto"
+
+    def run(self) -> int:
+        """Judge, write, and print the headline table."""
+        from kpcore.evaluation import protocols
+        from kpcore.evaluation.report import write
+        from kpcore.training.launch import override
+
+        console = Console(highlight=False, soft_wrap=True)
+        if self.checkpoint is None:
+            _print_protocols(console)
+            return 0
+        protocol = protocols.get(self.protocol)
+        options = override(protocol.options(), self.set)
+        model = checkpoint.load(self.checkpoint, self.device)
+        trained_on = model.manifest.data if model.manifest else {}
+        data = self.data or str(trained_on.get("source") or "")
+        if not data:
+            raise InputError(
+                f"'{self.checkpoint.name}' does not say what it was trained on; name data to judge "
+                f"it on with --data"
+            )
+        subject = protocols.Subject(model, self.checkpoint, data, dict(trained_on))
+        report = protocol.run(subject, options)
+        _print_report(report, console)
+        if self.out is not None:
+            names = ", ".join(str(path) for path in write(report, self.out))
+            console.print(f"written: {names}", markup=False)
+        return 0
+
+
+def _print_protocols(console: Console) -> None:
+    from docstring_parser import parse
+
+    from kpcore.evaluation import protocols
+
+    for name in protocols.PROTOCOLS:
+        protocol = protocols.get(name)
+        texts = {
+            entry.arg_name: entry.description
+            for entry in parse(protocol.options.__doc__ or "").params
+        }
+        table = Table("option", "default", "meaning", title=f"{name}: {protocol.summary}")
+        for field in fields(protocol.options):
+            meaning = " ".join((texts.get(field.name) or "").split())
+            table.add_row(Text(field.name), Text(str(field.default)), Text(meaning))
+        console.print(table)
+
+
+def _print_report(report: Report, console: Console) -> None:
+    from kpcore.evaluation.report import shown
+
+    console.print(Text(report.title, style="bold"))
+    for name, fact in report.facts.items():
+        if fact is None or isinstance(fact, str | int | float):
+            console.print(f"{name.replace('_', ' ')}: {shown(fact)}", markup=False)
+    first, *_ = report.tables
+    table = Table(*first.columns)
+    for row in first.rows:
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    console.print(table)
+    if first.note:
+        console.print(Text(first.note))

@@ -1,0 +1,55 @@
+"""Protocol "objects": do particles sit on the objects of procedural scenes?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kpcore.data.synthetic import SCENES
+from kpcore.errors import InputError
+from kpcore.evaluation.objects import TEST_SEED, measure
+from kpcore.evaluation.protocols import Protocol, Subject
+from kpcore.evaluation.report import Report, Table
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectOptions:
+    """Choices of the protocol.
+
+    Attributes:
+        scenes: how many scenes to measure on.
+        seed: stream of the scenes; the default is used by no training run.
+    """
+
+    scenes: int = 512
+    seed: int = TEST_SEED
+
+
+def run(subject: Subject, options: ObjectOptions) -> Report:
+    """Return how well particles stand for objects (`kpcore.evaluation.objects`).
+
+    Raises:
+        InputError: The data are no procedural scenes.
+        CapabilityError: The model has no presence or no glimpses.
+    """
+    if subject.data not in SCENES:
+        raise InputError(
+            f"'{subject.data}' has no known objects; name procedural scenes with --data: "
+            f"{', '.join(SCENES)}"
+        )
+    size = subject.model.capabilities.image_size[0]
+    scenes = (
+        SCENES[subject.data].sample(options.seed, index, size) for index in range(options.scenes)
+    )
+    figures = measure(subject.model, scenes).rounded()
+    rows = tuple(
+        (name, value if isinstance(value, int | float) else str(value))
+        for name, value in figures.items()
+    )
+    return Report(
+        f"Objects: {subject.checkpoint.name} on {options.scenes} scenes of {subject.data}",
+        {"protocol": "objects", "data": subject.data, "seed": options.seed, "figures": figures},  # pyright: ignore[reportArgumentType]
+        (Table("Figures", ("figure", "value"), rows, "Shares in percent, distances in pixels."),),
+    )
+
+
+PROTOCOL = Protocol("particles on the objects of procedural scenes", ObjectOptions, run)
