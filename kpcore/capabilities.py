@@ -31,6 +31,8 @@ class Capabilities:
         fixed_count: Decoding needs all K particles; otherwise any subset decodes.
         lattice: (rows, columns) that positions snap to; None when they are continuous.
         video_history: Frames a video predictor needs; 0 for image models.
+        ordered: A particle keeps its row from picture to picture, as a keypoint does; otherwise
+            neighbouring frames have to be matched (`kpcore.tracking`).
     """
 
     image_size: tuple[int, int]
@@ -48,6 +50,7 @@ class Capabilities:
     fixed_count: bool = True
     lattice: tuple[int, int] | None = None
     video_history: int = 0
+    ordered: bool = False
 
 
 def constrain(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from copy import copy
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal, Protocol
@@ -17,7 +18,7 @@ from numpy import ndarray
 from kpcore.data.clips import Clip, ClipReaders, find_clips
 from kpcore.data.image_file import read_image
 from kpcore.data.resample import resize
-from kpcore.data.video import CACHE_BYTES
+from kpcore.data.video import CACHE_BYTES, Video
 from kpcore.errors import InputError
 
 Kind = Literal["image", "folder", "video"]
@@ -83,6 +84,26 @@ class Media(Protocol):
         """
         ...
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found to be odd while frames were read, one sentence each."""
+        ...
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Seconds of each frame from the first; empty for anything but one video."""
+        ...
+
+    def again(self, cache_bytes: int | None = None) -> Media:
+        """Return the same media with decoders of its own, so that two threads need not wait.
+
+        Each is closed by itself.
+
+        Args:
+            cache_bytes: Room for decoded frames; None for as much as here.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the files."""
         ...
@@ -104,12 +125,14 @@ class ClipMedia:
         self.path = Path(path)
         self._clips = find_clips(self.path)
         self._lock = threading.RLock()
+        self._cache_bytes = cache_bytes
         self._readers = ClipReaders(self._clips, _OPEN_VIDEOS, cache_bytes)
         self.kind: Kind = "folder"
         if self.path.is_file():
             self.kind = "image" if self._clips[0].kind == "stills" else "video"
         self._fps: float | None = None
         self._notes: tuple[str, ...] = ()
+        self._warnings: dict[str, str] = {}
         try:
             self._ends = list(accumulate(self._count(i) for i in range(len(self._clips))))
             first = self._clips[0]
@@ -150,6 +173,31 @@ class ClipMedia:
         """What was converted to show the first frame."""
         return self._notes
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found to be odd while frames were read, one sentence each."""
+        return tuple(self._warnings.values())
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Seconds of each frame from the first; empty for anything but one video."""
+        with self._lock:
+            return self._readers[0].video.timestamps if self.kind == "video" else ()
+
+    def again(self, cache_bytes: int | None = None) -> ClipMedia:
+        """Return the same media with decoders of its own; nothing is searched again.
+
+        Args:
+            cache_bytes: Room for decoded frames of each open video; None for as much as here.
+        """
+        twin = copy(self)
+        twin._lock = threading.RLock()
+        twin._warnings = {}
+        room = self._cache_bytes if cache_bytes is None else cache_bytes
+        twin._cache_bytes = room
+        twin._readers = ClipReaders(self._clips, _OPEN_VIDEOS, room)
+        return twin
+
     def frame(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a frame as RGB; read-only."""
         number, row = self._place(index)
@@ -159,7 +207,23 @@ class ClipMedia:
             picture.flags.writeable = False
             return picture
         with self._lock:
-            return self._readers[number].frame(row)
+            reader = self._readers[number]
+            picture = reader.frame(row)
+            if reader.video.resized is not None:
+                self._warn_of_size(clip, reader.video)
+            return picture
+
+    def _warn_of_size(self, clip: Clip, video: Video) -> None:
+        """Say once for each clip that its frames change size."""
+        if video.resized is None:
+            return
+        first, (height, width) = video.resized
+        high, wide = video.size
+        self._warnings.setdefault(
+            clip.name,
+            f"the frames of '{clip.paths[0].name}' change size, from {wide} x {high} to "
+            f"{width} x {height} at frame {first + 1}; they are scaled to the size of the first",
+        )
 
     def frame_name(self, index: int) -> str:
         """Return the file that a frame comes from, below what was opened."""

@@ -21,6 +21,7 @@ from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from kpcore.data.resample import resize
 from kpcore.data.video_index import decoded_frames, open_video, read_index
 from kpcore.errors import DataError, InputError
 
@@ -40,6 +41,8 @@ class Video:
         fps: Mean frames per second.
         size: (H, W) of every frame, upright.
         timestamps: Seconds from the first frame, one per frame.
+        resized: The first frame that was found to have another size, and that size (H, W); such
+            frames are scaled to `size`. None while none was found.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Video:
         self._frames: Iterator[Any] = iter(())
         self._next = 0
         self._last_wanted = -1
+        self._shape: tuple[int, ...] | None = None
+        self.resized: tuple[int, tuple[int, int]] | None = None
         if not self.path.is_file():
             raise DataError(f"there is no video file '{self.path}'; check the path")
         try:
@@ -192,6 +197,12 @@ class Video:
         picture = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
         if frame.rotation % 360:
             picture = np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
+        if self._shape is None:
+            self._shape = picture.shape
+        elif picture.shape != self._shape:
+            if self.resized is None:
+                self.resized = index, (picture.shape[0], picture.shape[1])
+            picture = resize(picture, (self._shape[0], self._shape[1]))
         picture.flags.writeable = False
         self._cache[index] = picture
         self._cache.move_to_end(index)

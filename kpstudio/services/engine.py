@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from kpcore.errors import KpError
+from kpstudio.services.background import READ_BYTES, Background, Piece
 from kpstudio.services.compositor import Compositor
 from kpstudio.services.frames import Frames, Key
+from kpstudio.services.linking import Linker
 from kpstudio.services.model_host import Bytes, Exact, Frame, ModelHost
 from kpstudio.services.pixels import difference
+from kpstudio.services.read_ahead import ReadAhead
 from kpstudio.services.timings import Meter, Timings
 from kpstudio.services.worker import Post, Task, Worker
-from kpstudio.session.document import MediaInfo, ModelInfo
+from kpstudio.session.document import Document, MediaInfo, ModelInfo
 from kpstudio.session.session import Picture, Session, Tier, Wanted
+from kpstudio.session.tracks import Link
 from kpstudio.session.view import Role, ViewState
 
 if TYPE_CHECKING:
@@ -32,8 +36,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SHOWN_BYTES = 64_000_000
+"""Room for frames at their own size around the shown one."""
+
 _KINDS = (
-    "device", "pair", "model", "media", "decode", "encode", "input", "roll", "prefetch", "warm",
+    "device", "pair", "model", "media", "decode", "encode", "tidy", "roll", "prefetch",
+    "background", "warm",
 )  # fmt: skip
 """Requests, most urgent first: the hand before the shown frame before what may come next."""
 
@@ -57,14 +65,20 @@ class Engine:
         self._host = host or ModelHost()
         self._devices = ["cpu"]
         self._frames = Frames()
+        self._linker: Linker | None = None
         self._compositor: tuple[Key, Compositor | None, int] | None = None
         self._newest: Wanted | None = None
         self._complaint = ""
+        self._reads = 0
+        self._viewed = 0
         self._meter = Meter()
         session.picture_wanted.connect(self._on_wanted)
         session.encoding_wanted.connect(self._on_encoding_wanted)
         session.view_changed.connect(self._on_view)
         self._worker = Worker(_KINDS, post, self._host.fall_back_to_cpu, self._complain, self._warn)
+        self.background = Background(session, self._host, self._worker, self._on_piece)
+        self.background_wanted = True
+        self.read_ahead = ReadAhead(post, self._on_read, self._on_unread)
 
     # -- asked by the window ----------------------------------------------------------------------
     def warm_up(self) -> None:
@@ -170,7 +184,10 @@ class Engine:
         self._session.picture_wanted.disconnect(self._on_wanted)
         self._session.encoding_wanted.disconnect(self._on_encoding_wanted)
         self._session.view_changed.disconnect(self._on_view)
+        self.background.close()
+        deadline = time.monotonic() + timeout_s
         self._worker.close(timeout_s)
+        self.read_ahead.close(max(0.0, deadline - time.monotonic()))
 
     # -- in the worker thread ---------------------------------------------------------------------
     def _import_torch(self) -> None:
@@ -191,6 +208,7 @@ class Engine:
                 self._import_torch()
             model, media = self._host.open(model_path, source, device)
             note = self._host.opening_note()
+            self._linker = self._host.linker()
             self._worker.post(self._opened, model, media, self._host.device, note)
             if model is not None and media is not None:
                 for frame in frames:
@@ -211,8 +229,12 @@ class Engine:
     def _encode(self, key: Key, known: Wanted | None = None) -> None:
         if not self._host.is_open(key[0], key[1]):
             return
-        frame = self._host.encode(key[2], known.encoding if known else None)
-        self._worker.post(self._on_frame, key, frame, known is None)
+        read = self.read_ahead.get(key[2])
+        frame = self._host.encode(key[2], known.encoding if known else None, read)
+        links: dict[int, Link] = {}
+        if known is None and self._linker is not None:
+            links = self._linker.add(key[2], frame.encoding.latents)
+        self._worker.post(self._on_frame, key, frame, known is None, links)
 
     def _encode_ahead(self, key: Key) -> None:
         """Encode a frame that nobody asked for; its faults are told when somebody does."""
@@ -220,11 +242,6 @@ class Engine:
             self._encode(key)
         except KpError as error:
             logger.debug("frame %d was not prepared: %s", key[2] + 1, error)
-
-    def _show_input(self, media: int, frame: int) -> None:
-        picture = self._host.unframed(media, frame)
-        if picture is not None:
-            self._worker.post(self._show, "input", (0, media, frame), Picture(picture, 0, frame))
 
     def _decode(self, wanted: Wanted, reconstruction: Bytes | None) -> None:
         if self._host.is_open(wanted.model, wanted.media):
@@ -248,6 +265,8 @@ class Engine:
         self, model: ModelInfo | None, media: MediaInfo | None, device: str, note: str
     ) -> None:
         self._frames.clear()
+        self.background.stop()
+        self.read_ahead.open(0, None)
         self._compositor = self._newest = None
         self._report(device=device, cache_mb=0.0)
         if model is not None:
@@ -255,8 +274,8 @@ class Engine:
         if media is not None:
             self._session.open_media(media)
         document = self._session.document
+        self._read_and_encode(document)
         if document.model is None and document.media is not None:
-            self._worker.put("input", partial(self._show_input, document.media.key, 0))
             self._session.notify(
                 "Open a checkpoint to see this as particles (File > Open, or drop it here)"
             )
@@ -268,6 +287,45 @@ class Engine:
         elif note:
             self._session.notify(note)
 
+    def _read_and_encode(self, document: Document) -> None:
+        """Begin to read ahead in the open media, and to encode a video in the background."""
+        if document.media is None:
+            return
+        self._reads += 1
+        self.read_ahead.open(self._reads, self._host.picture_reader(SHOWN_BYTES))
+        self.read_ahead.want(self._near(self._session.view.frame))
+        if document.model is None or document.media.fps is None or document.media.count < 2:
+            return
+        linker = self._linker
+        if self.background_wanted and linker is not None:
+            height, width = document.model.capabilities.image_size
+            self.background.open(
+                (document.model.key, document.media.key),
+                document.media.count,
+                self._host.picture_reader(READ_BYTES),
+                linker,
+                self._frames.has_room_for(document.media.count * height * width * 3),
+            )
+
+    def _near(self, frame: int) -> list[int]:
+        """Return the shown frame and its neighbours, as far as the media has them."""
+        media = self._session.document.media
+        count = media.count if media else 0
+        return [near for near in (frame, frame + 1, frame - 1) if 0 <= near < count]
+
+    def _on_read(self, key: int, frame: int, picture: Bytes) -> None:
+        """Show a frame that was read, if it is the shown one."""
+        document = self._session.document
+        for text in self._host.new_warnings():
+            self._session.notify(text[:1].upper() + text[1:], "warning")
+        if document.media is not None and frame == self._session.view.frame:
+            model = document.model.key if document.model else 0
+            self._show("input", (model, document.media.key, frame), Picture(picture, 0, frame))
+
+    def _on_unread(self, frame: int, text: str) -> None:
+        if frame == self._session.view.frame and not self._session.view.playing:
+            self._complain(text[:1].upper() + text[1:], "")
+
     def _moved(self, device: str) -> None:
         self._complaint = ""
         self._report(device=device)
@@ -276,38 +334,58 @@ class Engine:
             self._ask(wanted)
 
     def _on_view(self, view: ViewState) -> None:
-        document = self._session.document
-        if document.model is None and document.media is not None:
-            shown = self._session.picture("input")
-            if shown is None or shown.frame != view.frame:
-                task = partial(self._show_input, document.media.key, view.frame)
-                self._worker.put("input", task)
+        if view.frame == self._viewed:
+            return
+        self._viewed = view.frame
+        if not view.playing:
+            self.read_ahead.want(self._near(view.frame))
+        picture = self.read_ahead.get(view.frame)
+        if picture is not None:
+            self._on_read(0, view.frame, picture)
 
     def _on_encoding_wanted(self, frame: int) -> None:
         document = self._session.document
+        if self._session.view.playing and self.background.is_busy:
+            return
         if document.model is not None and document.media is not None:
             key = (document.model.key, document.media.key, frame)
             self._worker.put("encode", partial(self._encode, key))
 
-    def _on_frame(self, key: Key, frame: Frame, fresh: bool) -> None:
+    def _on_piece(self, key: tuple[int, int], piece: Piece) -> None:
+        for frame, pixels in piece.pictures.items():
+            self._frames.put_picture((*key, frame), pixels)
+        self._session.receive_encodings(*key, piece.encodings, piece.links)
+
+    def _on_frame(self, key: Key, frame: Frame, fresh: bool, links: dict[int, Link]) -> None:
         self._frames.put(key, frame)
         self._report(cache_mb=self._frames.nbytes / 1e6)
         if fresh:
-            if not self._session.receive_encoding(*key, frame.encoding):
+            found = {key[2]: frame.encoding}
+            if not self._session.receive_encodings(key[0], key[1], found, links):
                 self._frames.drop(key)
                 return
         else:
+            if key[2] != self._session.view.frame:
+                self._show_late(key, frame.reconstruction.pixels)
             wanted = self._session.want()
             if wanted is not None:
                 self._on_wanted(wanted)
         if key[2] == self._session.view.frame:
             self._prefetch(key)
 
+    def _show_late(self, key: Key, pixels: Bytes) -> None:
+        """Show the picture of a frame that was shown a moment ago, while frames play."""
+        picture = Picture(pixels, 0, key[2])
+        self._show("reconstruction", key, picture)
+        if key[2] not in self._session.document.edited:
+            self._show("edited", key, picture)
+
     def _prefetch(self, key: Key) -> None:
         document = self._session.document
         following = key[2] + 1
         count = document.media.count if document.media else 0
-        if following < count and following not in document.encoded:
+        playing = self._session.view.playing
+        if following < count and following not in document.encoded and not playing:
             task = partial(self._encode_ahead, (key[0], key[1], following))
             self._worker.put("prefetch", task)
 
@@ -316,6 +394,8 @@ class Engine:
         key = (wanted.model, wanted.media, wanted.frame)
         frame = self._frames.get(key)
         if frame is None:
+            if self._session.view.playing and self._show_kept(key, wanted):
+                return
             self._worker.put("encode", partial(self._encode, key, wanted))
             return
         if self._compositor is None or self._compositor[0] != key:
@@ -328,6 +408,18 @@ class Engine:
             return
         self._preview(wanted)
         self._ask(wanted)
+
+    def _show_kept(self, key: Key, wanted: Wanted) -> bool:
+        """Show the picture that was kept of an unedited frame; return whether there is one."""
+        pixels = self._frames.picture(key)
+        if pixels is None or wanted.latents is not wanted.encoding.latents:
+            return False
+        picture = Picture(pixels, wanted.revision, wanted.frame, base=wanted.revision)
+        self._show("reconstruction", key, picture)
+        self._show("edited", key, picture)
+        black = difference(pixels, pixels)
+        self._show("difference", key, Picture(black, wanted.revision, wanted.frame))
+        return True
 
     def _ask(self, wanted: Wanted) -> None:
         frame = self._frames.get((wanted.model, wanted.media, wanted.frame))

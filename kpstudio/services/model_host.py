@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from kpcore.errors import CapabilityError, DeviceError
 from kpstudio.services.compositor import Compositor
+from kpstudio.services.linking import Linker
+from kpstudio.services.picture_reader import PictureReader
 from kpstudio.services.pixels import difference, picture_bytes
 from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.session import Wanted
@@ -78,6 +81,8 @@ class ModelHost:
         self._media_key = 0
         self._rule: FramingRule | None = None
         self._decoder: tuple[Encoding, Decoder] | None = None
+        self._readers: list[PictureReader] = []
+        self._warned: set[str] = set()
 
     # -- opening ---------------------------------------------------------------------------------
     @staticmethod
@@ -152,6 +157,7 @@ class ModelHost:
         if self._media is not None:
             self._media.close()
         self._media = media
+        self._readers.clear()
         self._media_key += 1
         height, width = media.size
         return MediaInfo(
@@ -162,6 +168,7 @@ class ModelHost:
             media.count,
             media.fps,
             (width, height),
+            media.times,
         )
 
     def opening_note(self) -> str:
@@ -223,12 +230,83 @@ class ModelHost:
         framing = framing_of((source.shape[0], source.shape[1]), rule, size)
         return np.array(apply_framing(framing, source)), framing, source
 
-    def encode(self, frame: int, known: Encoding | None = None) -> Frame:
+    def picture_reader(self, cache_bytes: int) -> PictureReader:
+        """Return a reader of the open media for another thread.
+
+        Frames come as the open model sees them, or within `UNFRAMED_SIDE` while there is none.
+
+        Raises:
+            CapabilityError: No media is open.
+        """
+        from kpcore.data.resample import apply_framing, resize
+
+        if self._media is None:
+            raise CapabilityError("open an image, folder or video first")
+        if self._model is None or self._rule is None:
+
+            def prepare(source: Bytes) -> Bytes:
+                height, width = source.shape[:2]
+                scale = min(1.0, UNFRAMED_SIDE / max(height, width))
+                return resize(source, (round(height * scale) or 1, round(width * scale) or 1))
+        else:
+            rule, size = self._rule, self._model.capabilities.image_size
+
+            def prepare(source: Bytes) -> Bytes:
+                framing = framing_of((source.shape[0], source.shape[1]), rule, size)
+                return np.array(apply_framing(framing, source))
+
+        reader = PictureReader(self._media, prepare, cache_bytes)
+        self._readers.append(reader)
+        return reader
+
+    def linker(self) -> Linker | None:
+        """Return what links the frames of the open media; None while not both are open."""
+        if self._model is None or self._media is None:
+            return None
+        return Linker(self._media.frame_name, self._model.capabilities.ordered)
+
+    def new_warnings(self) -> list[str]:
+        """Return what was found to be odd about the open media since last asked."""
+        found = [text for reader in self._readers for text in reader.warnings]
+        fresh = [text for text in dict.fromkeys(found) if text not in self._warned]
+        self._warned.update(fresh)
+        return fresh
+
+    def encode_all(self, pictures: Sequence[Bytes]) -> list[Encoding]:
+        """Return the particles of pictures that have the model's size, each a batch of one.
+
+        Raises:
+            CapabilityError: Nothing is open.
+        """
+        import torch
+
+        model = self._opened()[0]
+        batch = np.stack(pictures).transpose(0, 3, 1, 2)
+        image = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).float().div_(255.0)
+        with torch.inference_mode():
+            every = model.encode(image).to("cpu")
+        return split(every, len(pictures))
+
+    def reconstruct_all(self, encodings: Sequence[Encoding]) -> list[Bytes]:
+        """Return the reconstruction of each encoding, (H, W, 3)."""
+        import torch
+
+        model = self._opened()[0]
+        every = joined(encodings).to(self.device)
+        with torch.inference_mode():
+            image = model.decode(every.latents, every.context).image
+            scaled = image.float().clamp_(0.0, 1.0).mul_(255.0).round_().to(torch.uint8)
+        return list(scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+
+    def encode(
+        self, frame: int, known: Encoding | None = None, picture: Bytes | None = None
+    ) -> Frame:
         """Return a frame as the model sees it, with its particles and reconstruction.
 
         Args:
             frame: Of the open media.
             known: The frame's particles, when it was encoded before.
+            picture: The frame as the model sees it, when it was read before.
 
         Raises:
             KpError: The frame cannot be read, or the model gave no numbers.
@@ -236,7 +314,8 @@ class ModelHost:
         import torch
 
         model = self._opened()[0]
-        picture = self.framed(frame)[0]
+        if picture is None:
+            picture = self.framed(frame)[0]
         encoding = known
         if encoding is None:
             image = torch.from_numpy(picture).permute(2, 0, 1)[None].float().div(255.0)
@@ -298,6 +377,36 @@ class ModelHost:
         if left.startswith("cuda"):
             torch.cuda.empty_cache()
         return left
+
+
+def split(every: Encoding, count: int) -> list[Encoding]:
+    """Return the encoding of each image of a batch."""
+    if count == 1:
+        return [every]
+    return [
+        replace(
+            every,
+            latents=every.latents.image(index),
+            context={name: value[index : index + 1] for name, value in every.context.items()},
+        )
+        for index in range(count)
+    ]
+
+
+def joined(encodings: Sequence[Encoding]) -> Encoding:
+    """Return the encodings of images of one model as those of a batch."""
+    import torch
+
+    from kpcore.latents import Latents
+
+    first = encodings[0]
+    if len(encodings) == 1:
+        return first
+    context = {
+        name: torch.cat([encoding.context[name] for encoding in encodings])
+        for name in first.context
+    }
+    return replace(first, latents=Latents.stack([e.latents for e in encodings]), context=context)
 
 
 def _overlays(

@@ -82,6 +82,20 @@ class PictureMedia:
         scale = min(1.0, px / max(height, width))
         return resize(picture, (max(1, round(height * scale)), max(1, round(width * scale))))
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Nothing is odd about them."""
+        return ()
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Not known of pictures."""
+        return ()
+
+    def again(self, cache_bytes: int | None = None) -> PictureMedia:
+        """Return itself: pictures in memory are shared."""
+        return self
+
     def close(self) -> None:
         """Nothing to let go of."""
 

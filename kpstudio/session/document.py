@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from kpstudio.session.branches import Branch
+from kpstudio.session.encodings import Encodings
 
 if TYPE_CHECKING:
-    from kpcore.api import Encoding
     from kpcore.capabilities import Capabilities
     from kpcore.latents import Latents
 
@@ -78,7 +78,8 @@ class Document:
     Attributes:
         model: The open model, or None.
         media: The open media, or None.
-        encoded: Frame -> what the model made of it (a batch of one).
+        encoded: Frame -> what the model made of it (a batch of one); shared by all documents of a
+            history, and never changed by an edit.
         edited: Frame -> particles after edits; a frame without edits is absent.
         keep: Only this many of the surest particles are decoded; None for all.
         branches: Futures that were asked for, oldest first.
@@ -86,14 +87,10 @@ class Document:
 
     model: ModelInfo | None = None
     media: MediaInfo | None = None
-    encoded: Mapping[int, Encoding] = field(default_factory=_nothing)
+    encoded: Encodings = field(default_factory=Encodings)
     edited: Mapping[int, Latents] = field(default_factory=_nothing)
     keep: int | None = None
     branches: tuple[Branch, ...] = ()
-
-    def with_encoding(self, frame: int, encoding: Encoding) -> Document:
-        """Return the document with the encoding of `frame` added."""
-        return replace(self, encoded=MappingProxyType({**self.encoded, frame: encoding}))
 
     def with_edited(self, frame: int, latents: Latents) -> Document:
         """Return the document with the particles of `frame` replaced; branches may follow."""
@@ -114,8 +111,7 @@ class Document:
 
     def original(self, frame: int) -> Latents | None:
         """Return the particles as encoded, or None while the frame is not encoded."""
-        encoding = self.encoded.get(frame)
-        return encoding.latents if encoding else None
+        return self.encoded.latents(frame)
 
     def latents(self, frame: int) -> Latents | None:
         """Return the particles of `frame` after edits, all K of them."""

@@ -12,16 +12,24 @@ LIMIT = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One committed gesture: the edit, and the document after it."""
+    """One committed gesture.
+
+    Attributes:
+        edit: What was done.
+        document: As it is after that.
+        gesture: Steps with one non-empty key merge.
+        name: What it is called; empty for the edit's own label.
+    """
 
     edit: Edit
     document: Document
     gesture: str = ""
+    name: str = ""
 
     @property
     def label(self) -> str:
         """What the history panel shows."""
-        return self.edit.label
+        return self.name or self.edit.label
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +69,3 @@ class History:
     def at(self, cursor: int) -> History:
         """Return the history with the cursor moved, within its ends."""
         return History(self.base, self.entries, min(len(self.entries), max(0, cursor)))
-
-    def rebased(self, base: Document) -> History:
-        """Return the history replayed over another base, e.g. after a frame was encoded."""
-        entries: list[Entry] = []
-        document = base
-        for entry in self.entries:
-            document = entry.edit.apply(document)
-            entries.append(Entry(entry.edit, document, entry.gesture))
-        return History(base, tuple(entries), self.cursor)

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from psygnal import Signal
 
 from kpstudio.session.document import Document, MediaInfo, ModelInfo
-from kpstudio.session.edits import Edit, MoveParticles
+from kpstudio.session.edits import (
+    Edit,
+    MoveParticles,
+    Restore,
+    SetFeatures,
+    SetPresence,
+    SwapParticles,
+)
 from kpstudio.session.history import Entry, History
+from kpstudio.session.tracks import Link
 from kpstudio.session.view import Comparison, Role, ViewState
 
 if TYPE_CHECKING:
@@ -113,7 +121,9 @@ class Session:
         self._pending_edit: Edit | None = None
         self._view = ViewState()
         self._revision = 0
-        self._shown: dict[str, tuple[int, bool, int]] = {}
+        self._shown: dict[str, tuple[int, int, bool, int]] = {}
+        self._visit = 0
+        self._visits = {0: 0}
         self._pictures: dict[Role, Picture | None] = {}
         self._saved = self._history.document
 
@@ -164,7 +174,9 @@ class Session:
 
     def open_media(self, media: MediaInfo | None) -> None:
         """Make `media` the open one, at its first frame."""
-        self._view = replace(self._view, frame=0, selection=frozenset(), hovered=None)
+        self._view = replace(
+            self._view, frame=0, selection=frozenset(), hovered=None, playing=False
+        )
         self.view_changed.emit(self._view)
         self._start(Document(model=self.document.model, media=media))
 
@@ -174,6 +186,7 @@ class Session:
         self._saved = document
         self._pictures.clear()
         self._shown.clear()
+        self._forget_visits()
         self.update_view(selection=frozenset(), comparison=Comparison())
         for role in ("input", "reconstruction", "edited", "difference"):
             self.picture_changed.emit(role, None)
@@ -185,18 +198,60 @@ class Session:
 
     def receive_encoding(self, model: int, media: int, frame: int, encoding: Encoding) -> bool:
         """Take the particles of a frame; return False when they came too late."""
-        document = self._history.document
-        if not self._is_open(document, model, media):
+        return self.receive_encodings(model, media, {frame: encoding}, {})
+
+    def receive_encodings(
+        self,
+        model: int,
+        media: int,
+        encodings: Mapping[int, Encoding],
+        links: Mapping[int, Link],
+    ) -> bool:
+        """Take the particles of frames, and how those of neighbouring ones continue each other.
+
+        Args:
+            model: Key of the model.
+            media: Key of the media.
+            encodings: By frame.
+            links: By the earlier frame of each pair.
+
+        Returns:
+            Whether they belong to what is open.
+        """
+        encoded = self._history.document.encoded
+        if not self._is_open(self._history.document, model, media):
             return False
-        self._history = _with_encoding(self._history, frame, encoding)
-        if self._saved is document or not self._history.entries:
-            self._saved = self._history.document
-        if self._pending is not None:
-            self._pending = self._pending.with_encoding(frame, encoding)
-        if frame == self._view.frame:
+        shown = self._view.frame
+        for frame, encoding in encodings.items():
+            encoded.put(frame, encoding)
+        for frame, link in links.items():
+            encoded.tracks.link(frame, link)
+        if shown in encodings:
             self._changed()
-        self.frame_received.emit(frame)
+        elif shown in links or shown - 1 in links:
+            self.document_changed.emit(self.document)
+        for frame in encodings:
+            self.frame_received.emit(frame)
         return True
+
+    def numbers(self, frame: int) -> tuple[int, ...]:
+        """Return the number of each particle of a frame, from 0.
+
+        Particles are followed over the frames of a clip; those of a frame that is not linked to
+        others, or all when the user wants so, are numbered by their identity in the model.
+        """
+        latents = self.document.latents(frame)
+        if latents is None:
+            return ()
+        numbers = None
+        if not self._view.raw_numbers:
+            numbers = self.document.encoded.tracks.numbers(frame)
+        return numbers if numbers and len(numbers) == latents.count else latents.topology.identity
+
+    def is_matched(self, frame: int) -> bool:
+        """Return whether the numbers of a frame come from matching it with its neighbours."""
+        tracks = self.document.encoded.tracks
+        return not self._view.raw_numbers and tracks.is_linked(frame)
 
     @staticmethod
     def _is_open(document: Document, model: int, media: int) -> bool:
@@ -225,7 +280,8 @@ class Session:
             return
         document = self._constrained(edit, self._history.document)
         self._pending = self._pending_edit = None
-        self._history = self._history.push(Entry(edit, document, gesture))
+        entry = Entry(edit, document, gesture, self._label(edit))
+        self._history = self._history.push(entry)
         self.history_changed.emit(self._history)
         self._changed()
         self.saved_changed.emit(self.is_saved)
@@ -262,7 +318,8 @@ class Session:
         """Replay the edits of a saved session or a crash log over the open document."""
         history = History(self._history.base)
         for edit in edits:
-            history = history.push(Entry(edit, self._constrained(edit, history.document)))
+            after = self._constrained(edit, history.document)
+            history = history.push(Entry(edit, after, "", self._label(edit)))
         self._history = history.at(cursor)
         self.history_changed.emit(self._history)
         self._changed()
@@ -272,6 +329,16 @@ class Session:
         """Remember that the document at the cursor is on disk."""
         self._saved = self._history.document
         self.saved_changed.emit(True)
+
+    def _label(self, edit: Edit) -> str:
+        """Return what an edit is called, with its particles by the numbers that are shown."""
+        if isinstance(edit, SwapParticles):
+            numbers = self.numbers(edit.frame)
+            return replace(edit, first=numbers[edit.first], second=numbers[edit.second]).label
+        if isinstance(edit, MoveParticles | SetPresence | SetFeatures | Restore):
+            numbers = self.numbers(edit.frame)
+            return replace(edit, rows=tuple(numbers[row] for row in edit.rows)).label
+        return edit.label
 
     def _constrained(self, edit: Edit, document: Document) -> Document:
         from kpcore.capabilities import constrain
@@ -294,14 +361,28 @@ class Session:
             return
         if self._view.frame != old.frame:
             self.cancel()
+            self._visit += 1
+            self._visits[self._view.frame] = self._visit
+            if not self._view.playing:
+                self._forget_visits()
         self.view_changed.emit(self._view)
         if self._view.frame != old.frame:
-            self._shown.clear()
             self._changed()
-            media = self.document.media
-            inside = media is not None and self._view.frame < media.count
-            if self.document.model and inside and self.latents is None:
-                self.encoding_wanted.emit(self._view.frame)
+            self._want_encoding()
+        elif old.playing and not self._view.playing:
+            self._forget_visits()
+            self._changed()
+            self._want_encoding()
+
+    def _want_encoding(self) -> None:
+        """Ask for the shown frame's particles, or for what is missing to decode them."""
+        document, frame = self.document, self._view.frame
+        inside = document.media is not None and frame < document.media.count
+        if document.model and inside and document.encoded.get(frame) is None:
+            self.encoding_wanted.emit(frame)
+
+    def _forget_visits(self) -> None:
+        self._visits = {self._view.frame: self._visit}
 
     # -- pictures --------------------------------------------------------------------------------
     def want(self) -> Wanted | None:
@@ -331,13 +412,15 @@ class Session:
         """Show a picture unless a newer one is shown or another document is open.
 
         A picture never goes back: newer particles win; of the same particles the exact picture
-        wins, then the preview over the newer background. While no model is open, the input may be
-        shown at its own shape.
+        wins, then the preview over the newer background. While frames play, a picture of a frame
+        that was shown a moment ago is taken too, until one of a later frame comes. While no model
+        is open, the input may be shown at its own shape.
         """
-        if not self._accepts(role, model, media) or picture.frame != self._view.frame:
+        visit = self._visits.get(picture.frame)
+        if visit is None or not self._accepts(role, model, media):
             return False
-        rank = (picture.revision, picture.tier == "exact", picture.base)
-        if rank <= self._shown.get(role, (-1, False, -1)):
+        rank = (visit, picture.revision, picture.tier == "exact", picture.base)
+        if rank <= self._shown.get(role, (-1, -1, False, -1)):
             return False
         self._shown[role] = rank
         self._pictures[role] = picture
@@ -355,15 +438,6 @@ class Session:
     ) -> None:
         """Tell the user one sentence."""
         self.noticed.emit(Notice(text, level, details))
-
-
-def _with_encoding(history: History, frame: int, encoding: Encoding) -> History:
-    """Return the history with one more frame encoded in every document of it."""
-    entries = tuple(
-        Entry(entry.edit, entry.document.with_encoding(frame, encoding), entry.gesture)
-        for entry in history.entries
-    )
-    return History(history.base.with_encoding(frame, encoding), entries, history.cursor)
 
 
 def nudge(
