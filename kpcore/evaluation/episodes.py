@@ -111,14 +111,26 @@ def video_episodes(
         yield Episode(image.contiguous(), f"{clip.name} from {start * stride}")
 
 
-def held_out_by(description: Mapping[str, Any]) -> HeldOut | None:
-    """Return what a checkpoint's description of its data says was held out; None for nothing.
+def held_out_of(path: str | Path, description: Mapping[str, Any]) -> HeldOut | None:
+    """Return what of `path` a training held out, if these are the clips that it learned from.
 
-    Of a single clip it says how many rows at its end, of several their names.
+    They are when every clip that it held out is among them, wherever the folder lies.
+
+    Args:
+        path: A video, or a folder of them.
+        description: Of the training's data, as its checkpoint has it.
+
+    Raises:
+        DataError: There is nothing to read at `path`.
     """
-    names = tuple(str(name) for name in description.get("held_out") or ())
-    last = re.search(r": last (\d+) of \d+ frames$", names[0]) if len(names) == 1 else None
-    return int(last.group(1)) if last else names or None
+    told = tuple(str(name) for name in description.get("held_out") or ())
+    if not told:
+        return None
+    known = {clip.name for clip in find_clips(path)}
+    last = re.fullmatch(r"(.*): last (\d+) of \d+ frames", told[0])
+    if len(told) == 1 and last:
+        return int(last.group(2)) if {last.group(1)} == known else None
+    return told if known.issuperset(told) else None
 
 
 def _length(clip: Clip) -> int:

@@ -19,7 +19,7 @@ from kpcore.evaluation.calibration import CalibrationFigures
 from kpcore.evaluation.episodes import (
     TEST_SEED,
     Episode,
-    held_out_by,
+    held_out_of,
     procedural_episodes,
     video_episodes,
 )
@@ -155,14 +155,13 @@ def _episodes(subject: Subject, options: PredictionOptions, frames: int) -> Iter
     if subject.data in SCENES and not Path(subject.data).exists():
         return procedural_episodes(subject.data, size[0], frames, options.clips, options.seed)
     trained_on = subject.trained_on
-    own = trained_on.get("source") == subject.data
     stride = int((trained_on.get("options") or {}).get("stride") or 1)
     return video_episodes(
         subject.data,
         size,
         frames,
         options.clips,
-        held_out=held_out_by(trained_on) if own else None,
+        held_out=held_out_of(subject.data, trained_on),
         framing=from_plain(FramingRule, trained_on.get("framing") or {}),
         stride=options.stride or stride,
     )

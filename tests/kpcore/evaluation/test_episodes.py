@@ -6,7 +6,7 @@ import pytest
 
 from kpcore.data.synthetic import SCENES
 from kpcore.errors import DataError, InputError
-from kpcore.evaluation.episodes import held_out_by, procedural_episodes, video_episodes
+from kpcore.evaluation.episodes import held_out_of, procedural_episodes, video_episodes
 
 
 @pytest.fixture
@@ -71,8 +71,11 @@ def test_clips_that_are_too_short_are_refused(folder):
         list(video_episodes(folder, (16, 16), 30, 1))
 
 
-def test_what_training_held_out_is_read_from_its_description():
-    assert held_out_by({"held_out": ["a.mp4", "b.mp4"]}) == ("a.mp4", "b.mp4")
-    assert held_out_by({"held_out": ["a.mp4: last 40 of 400 frames"]}) == 40
-    assert held_out_by({"held_out": []}) is None
-    assert held_out_by({}) is None
+def test_what_training_held_out_is_known_again(folder):
+    assert held_out_of(folder, {"held_out": ["clip0", "clip2"]}) == ("clip0", "clip2")
+    assert held_out_of(folder, {"held_out": ["clip0", "elsewhere"]}) is None
+    assert held_out_of(folder, {"held_out": []}) is None
+    single = {"held_out": ["clip1: last 7 of 20 frames"]}
+    assert held_out_of(folder / "clip1", single) == 7
+    assert held_out_of(folder / "clip0", single) is None
+    assert held_out_of(folder, single) is None
