@@ -205,11 +205,14 @@ class Batch:
         reference: Another frame of the same clips, for families whose window asks for one; None
             where the data are stills.
         clip: Successive frames, for families whose window has several.
+        latents: Particles of the clip as the family's renderer encodes them, (B, T, ...), where
+            they are kept.
     """
 
     image: Image
     reference: Image | None = None
     clip: Float[Tensor, "B T 3 H W"] | None = None
+    latents: Latents | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,6 +233,22 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Weights of a phase that are stepped in their own way.
+
+    Attributes:
+        module: Its parameters.
+        rate: Learning rate of a step, from where the run stands and the run's own rate; a pure
+            function, so that a resumed run goes on as it was.
+        betas: Of the optimiser; None for its usual ones.
+    """
+
+    module: nn.Module
+    rate: Callable[[Progress, float], float] = lambda progress, rate: rate
+    betas: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Phase:
     """One optimiser's share of training; the trainer cycles the phases of a model.
 
@@ -238,12 +257,16 @@ class Phase:
         module: Its parameters are stepped, and it is wrapped for several devices.
         objective: What is minimised.
         steps: Optimiser steps before the next phase takes over.
+        groups: Parts of the module with rates of their own; the rest has the run's.
+        optimiser: How weights are stepped.
     """
 
     name: str
     module: nn.Module
     objective: Objective
     steps: int = 1
+    groups: Sequence[Group] = ()
+    optimiser: Literal["adam", "adamax"] = "adam"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,57 @@
-"""Adam per phase, and its state as plain tensors (a state without pickle opens safely)."""
+"""An optimiser per phase, and its state as plain tensors (a state without pickle opens safely)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from kpcore.api import Phase
+from kpcore.api import Phase, Progress
 from kpcore.errors import CheckpointError, TrainingError
 from kpcore.training.config import Optimisation
 
 
-def adam(phase: Phase, optimisation: Optimisation) -> torch.optim.Adam:
-    """Return the optimiser of a phase's trained weights.
+def optimiser_of(phase: Phase, optimisation: Optimisation) -> torch.optim.Optimizer:
+    """Return the optimiser of a phase's trained weights; its groups lie as in `Phase.groups`.
 
     Raises:
         TrainingError: The phase has nothing to train.
     """
-    weights = [weight for weight in phase.module.parameters() if weight.requires_grad]
-    if not weights:
+    known: set[int] = set()
+    groups: list[dict[str, Any]] = []
+    for group in phase.groups:
+        weights = [w for w in group.module.parameters() if w.requires_grad and id(w) not in known]
+        known.update(id(weight) for weight in weights)
+        betas = {} if group.betas is None else {"betas": group.betas}
+        groups.append({"params": weights, **betas})
+    rest = [w for w in phase.module.parameters() if w.requires_grad and id(w) not in known]
+    groups.append({"params": rest})
+    if not rest and not known:
         raise TrainingError(f"phase '{phase.name}' has no weights to train")
-    fused = weights[0].device.type in ("cpu", "cuda")
-    return torch.optim.Adam(
-        weights, lr=optimisation.learning_rate, eps=optimisation.adam_eps, fused=fused
-    )
+    rate, eps = optimisation.learning_rate, optimisation.adam_eps
+    if phase.optimiser == "adamax":
+        return torch.optim.Adamax(groups, lr=rate, eps=eps)
+    device = next(iter(phase.module.parameters())).device.type
+    return torch.optim.Adam(groups, lr=rate, eps=eps, fused=device in ("cpu", "cuda"))
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give the optimiser its learning rate for the next step."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+def set_rates(
+    optimiser: torch.optim.Optimizer, phase: Phase, progress: Progress, rate: float
+) -> None:
+    """Give every group its learning rate for the next step.
+
+    Args:
+        optimiser: Of the phase.
+        phase: Whose groups say their own.
+        progress: Where the run stands.
+        rate: Of the run.
+    """
+    rates = [group.rate(progress, rate) for group in phase.groups]
+    for group, own in zip(optimiser.param_groups, [*rates, rate], strict=True):
+        group["lr"] = own
 
 
 def phase_at(phases: Sequence[Phase], step: int) -> int:

@@ -27,7 +27,7 @@ from kpcore.training.finite import require_finite
 from kpcore.training.frames import Frames, fetch, on_device
 from kpcore.training.interruption import Interruption
 from kpcore.training.meter import Meter
-from kpcore.training.optimisers import adam, phase_at, set_rate, unpack
+from kpcore.training.optimisers import optimiser_of, phase_at, set_rates, unpack
 from kpcore.training.order import batches, indices_of_step
 from kpcore.training.snapshots import RunFiles, Standing
 from kpcore.training.validation import HeldOut
@@ -90,7 +90,7 @@ class Trainer:
         self._device = job.accelerator.device
         job.model.train()
         self._steps = [job.accelerator.prepare(_Step(phase)) for phase in job.phases]
-        self._optimisers = [adam(phase, job.record.optimisation) for phase in job.phases]
+        self._optimisers = [optimiser_of(p, job.record.optimisation) for p in job.phases]
         self._step, self._seconds = 0, 0.0
         self._last_good = job.resume
         self._best: float | None = None
@@ -189,7 +189,8 @@ class Trainer:
         which = phase_at(self.job.phases, self._step)
         optimiser = self._optimisers[which]
         seed_step(self._record.seed, self._step, self.job.accelerator.process_index)
-        set_rate(optimiser, self._record.optimisation.rate(self._step))
+        rate = self._record.optimisation.rate(self._step)
+        set_rates(optimiser, self.job.phases[which], self._progress, rate)
         batch = on_device(pictures, self._device)
         total, terms, monitors = self._steps[which](batch, self._progress)
         self.job.accelerator.backward(total)
@@ -261,6 +262,7 @@ class Trainer:
             step=self._step,
             data=to_plain(self.job.source.description),
             card=card or {},
+            contains=checkpoint.contents(self.job.model, self._record.family),
         )
 
     def _snapshot(self) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from kpcore.api import Phase
+from kpcore.api import Group, Phase, Progress
 from kpcore.errors import CheckpointError, TrainingError
 from kpcore.training.config import Optimisation
-from kpcore.training.optimisers import adam, pack, phase_at, unpack
+from kpcore.training.optimisers import optimiser_of, pack, phase_at, set_rates, unpack
 
 OPTIMISATION = Optimisation(steps=10, batch=1, learning_rate=0.1)
 
@@ -25,21 +27,21 @@ def _stepped(module: nn.Linear, optimiser: torch.optim.Optimizer) -> torch.Tenso
 
 def test_unpacked_state_steps_like_the_original():
     first = nn.Linear(3, 2)
-    optimiser = adam(_phase(first), OPTIMISATION)
+    optimiser = optimiser_of(_phase(first), OPTIMISATION)
     _stepped(first, optimiser)
     second = nn.Linear(3, 2)
     second.load_state_dict(first.state_dict())
-    other = adam(_phase(second), OPTIMISATION)
+    other = optimiser_of(_phase(second), OPTIMISATION)
     unpack([other], pack([optimiser]))
     assert torch.equal(_stepped(first, optimiser), _stepped(second, other))
 
 
 def test_state_of_another_model_is_refused():
     first = nn.Linear(3, 2)
-    optimiser = adam(_phase(first), OPTIMISATION)
+    optimiser = optimiser_of(_phase(first), OPTIMISATION)
     _stepped(first, optimiser)
     with pytest.raises(CheckpointError, match="does not fit"):
-        unpack([adam(_phase(nn.Linear(3, 4)), OPTIMISATION)], pack([optimiser]))
+        unpack([optimiser_of(_phase(nn.Linear(3, 4)), OPTIMISATION)], pack([optimiser]))
 
 
 def test_phases_take_turns():
@@ -49,4 +51,31 @@ def test_phases_take_turns():
 
 def test_a_phase_without_weights_is_refused():
     with pytest.raises(TrainingError, match="'one' has no weights"):
-        adam(_phase(nn.ReLU()), OPTIMISATION)
+        optimiser_of(_phase(nn.ReLU()), OPTIMISATION)
+
+
+def test_groups_have_rates_and_betas_of_their_own_and_the_rest_has_the_runs():
+    whole = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    falling = Group(whole[1], lambda progress, rate: rate * 0.1 ** (progress.step / 10))
+    fixed = Group(whole[2], lambda progress, rate: 0.7, betas=(0.5, 0.99))
+    phase = replace(_phase(whole), groups=(falling, fixed))
+    optimiser = optimiser_of(phase, OPTIMISATION)
+    set_rates(optimiser, phase, Progress(10, 10, 0.0), 0.2)
+    rates = [group["lr"] for group in optimiser.param_groups]
+    assert rates == pytest.approx([0.02, 0.7, 0.2])
+    assert optimiser.param_groups[1]["betas"] == (0.5, 0.99)
+    held = [{id(w) for w in group["params"]} for group in optimiser.param_groups]
+    assert held == [{id(w) for w in whole[i].parameters()} for i in (1, 2, 0)]
+
+
+def test_adamax_state_survives_packing():
+    first = nn.Linear(3, 2)
+    phase = replace(_phase(first), optimiser="adamax")
+    optimiser = optimiser_of(phase, OPTIMISATION)
+    assert isinstance(optimiser, torch.optim.Adamax)
+    _stepped(first, optimiser)
+    second = nn.Linear(3, 2)
+    second.load_state_dict(first.state_dict())
+    other = optimiser_of(replace(_phase(second), optimiser="adamax"), OPTIMISATION)
+    unpack([other], pack([optimiser]))
+    assert torch.equal(_stepped(first, optimiser), _stepped(second, other))
