@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,8 @@ class Scene:
         visible: share of the whole silhouette, as it would be with nothing in front and no
             picture edge, that `mask` shows.
         identity: number of each object, the same in every frame of a clip.
+        attributes: what is said of each object, e.g. {"shape": "T1", "colour": "red"}; empty where
+            nothing is.
     """
 
     image: Float[ndarray, "3 H W"]
@@ -32,6 +35,7 @@ class Scene:
     mask: Bool[ndarray, "N H W"]
     visible: Float[ndarray, " N"]
     identity: Int[ndarray, " N"]
+    attributes: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,18 @@ class SceneSource(Protocol):
 def generator(seed: int, index: int, stream: int) -> np.random.Generator:
     """Random numbers for picture `index` of `seed`, independent between kinds of scene."""
     return np.random.default_rng((seed, index, stream))
+
+
+def still_clip(scene: Scene, frames: int) -> SceneClip:
+    """A clip in which nothing moves."""
+
+    def repeated(value: ndarray) -> ndarray:
+        return np.repeat(value[None], frames, axis=0)
+
+    return SceneClip(
+        image=repeated(scene.image),
+        position=repeated(scene.position),
+        mask=repeated(scene.mask),
+        visible=repeated(scene.visible),
+        identity=scene.identity,
+    )
