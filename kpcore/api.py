@@ -259,6 +259,8 @@ class Phase:
         steps: Optimiser steps before the next phase takes over.
         groups: Parts of the module with rates of their own; the rest has the run's.
         optimiser: How weights are stepped.
+        keeps_batch: Its steps learn from the pictures of the step before them, so that what they
+            need of them can be computed once; the first phase never does.
     """
 
     name: str
@@ -267,6 +269,7 @@ class Phase:
     steps: int = 1
     groups: Sequence[Group] = ()
     optimiser: Literal["adam", "adamax"] = "adam"
+    keeps_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +324,7 @@ class Family:
         presets: By name; "default" and "tiny" (seconds on a CPU, for tests) always exist.
         build: Makes an untrained model of a configuration; a family that needs a renderer takes
             the model as second argument, `renderer`.
-        phases: Tells the trainer what to minimise.
+        phases: Tells the trainer what to minimise; the first one's loss is that of validation.
         stage: "image" or "video".
         window: Which frames a model of this configuration learns from at once.
         needs: "renderer" for a family that contains a trained model of another one: its weights

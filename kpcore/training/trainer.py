@@ -28,7 +28,7 @@ from kpcore.training.frames import Frames, fetch, on_device
 from kpcore.training.interruption import Interruption
 from kpcore.training.meter import Meter
 from kpcore.training.optimisers import optimiser_of, phase_at, set_rates, unpack
-from kpcore.training.order import batches, indices_of_step
+from kpcore.training.order import batches, draw_of_step, indices_of_step
 from kpcore.training.snapshots import RunFiles, Standing
 from kpcore.training.validation import HeldOut
 
@@ -134,9 +134,9 @@ class Trainer:
         self._open()
         seed = self._record.seed
         with closing(batches(self.job.source, self._indices(), seed)) as pictures:
-            for picture in pictures:
+            for batch in self._batches(pictures):
                 try:
-                    self._advance(picture)
+                    self._advance(batch)
                 except Exception:
                     self._require_finite()
                     raise
@@ -176,22 +176,36 @@ class Trainer:
         o, source = self._record.optimisation, self.job.source
         length = len(source) if source.description.images else 0
         rank, processes = self.job.accelerator.process_index, self.job.accelerator.num_processes
-        for step in range(self._step, o.steps):
-            yield step, indices_of_step(step, o.batch, length, self._record.seed, rank, processes)
+        if self._step < o.steps:
+            first, last = self._draw(self._step), self._draw(o.steps - 1)
+            for draw in range(first, last + 1):
+                indices = indices_of_step(draw, o.batch, length, self._record.seed, rank, processes)
+                yield draw, indices
+
+    def _draw(self, step: int) -> int:
+        return draw_of_step(self.job.phases, step)
+
+    def _batches(self, pictures: Iterator[Frames]) -> Iterator[Batch]:
+        """Yield the batch of each step; the same one while phases keep it."""
+        batch: Batch | None = None
+        for step in range(self._step, self._record.optimisation.steps):
+            if batch is None or self._draw(step) != self._draw(step - 1):
+                batch = on_device(next(pictures), self._device)
+            yield batch
 
     @property
     def _progress(self) -> Progress:
         o = self._record.optimisation
-        epoch = self._step * o.batch / max(1, len(self.job.source))
+        drawn = self._draw(self._step - 1) + 1 if self._step else 0
+        epoch = drawn * o.batch / max(1, len(self.job.source))
         return Progress(self._step, o.steps, epoch)
 
-    def _advance(self, pictures: Frames) -> None:
+    def _advance(self, batch: Batch) -> None:
         which = phase_at(self.job.phases, self._step)
         optimiser = self._optimisers[which]
         seed_step(self._record.seed, self._step, self.job.accelerator.process_index)
         rate = self._record.optimisation.rate(self._step)
         set_rates(optimiser, self.job.phases[which], self._progress, rate)
-        batch = on_device(pictures, self._device)
         total, terms, monitors = self._steps[which](batch, self._progress)
         self.job.accelerator.backward(total)
         optimiser.step()
@@ -283,8 +297,8 @@ class Trainer:
         if self._held_out is None:
             return
         self.job.model.eval()
-        phase = self.job.phases[phase_at(self.job.phases, max(0, self._step - 1))]
-        event = self._held_out.measure(self.job.model, phase.objective, self._progress)
+        objective = self.job.phases[0].objective
+        event = self._held_out.measure(self.job.model, objective, self._progress)
         self.job.model.train()
         self._validated = (self._step, event.psnr_db)
         self._tell(event)

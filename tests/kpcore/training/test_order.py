@@ -5,9 +5,9 @@ from itertools import chain
 import pytest
 import torch
 
-from kpcore.api import Window
+from kpcore.api import Phase, Window
 from kpcore.errors import DataError
-from kpcore.training.order import batches, indices_of_step
+from kpcore.training.order import batches, draw_of_step, indices_of_step
 
 
 def test_each_pass_shows_every_picture_once_in_another_order():
@@ -57,3 +57,12 @@ def test_pictures_come_in_order_and_trouble_comes_through():
     assert [int(frames.reference[0, 0, 0, 0]) for frames in first] == [105, 107, 109]
     with pytest.raises(DataError, match="frame 5"):
         next(stream)
+
+
+def test_phases_may_keep_the_pictures_of_the_step_before():
+    def phase(steps: int, keeps: bool) -> Phase:
+        return Phase("one", torch.nn.Linear(1, 1), None, steps, keeps_batch=keeps)  # type: ignore[arg-type]
+
+    phases = [phase(2, False), phase(3, True)]
+    assert [draw_of_step(phases, step) for step in range(11)] == [0, 1, 1, 1, 1, 2, 3, 3, 3, 3, 4]
+    assert [draw_of_step(phases[:1], step) for step in range(5)] == list(range(5))
