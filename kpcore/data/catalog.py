@@ -12,9 +12,11 @@ from kpcore.data import frame_cache
 from kpcore.data.clips import HeldOut, Split
 from kpcore.data.image_folder import FrameSource
 from kpcore.data.media import Media, open_media
-from kpcore.data.procedural import EPOCH, SceneImages, names
+from kpcore.data.procedural import EPOCH, SceneImages
 from kpcore.data.procedural_clips import SceneClips
+from kpcore.data.public import PUBLIC, LabelledImages
 from kpcore.data.source import ImageSource, Report
+from kpcore.data.synthetic import are_scenes, scene_names
 from kpcore.errors import DataError, nearest
 from kpcore.geometry.framing import FramingRule
 
@@ -39,7 +41,8 @@ def open_source(
     """Return the pictures called `spec`, at `size` (H, W).
 
     Args:
-        spec: Path of a video, of an image or of a folder of them; or the name of procedural scenes.
+        spec: Path of a video, of an image or of a folder of them; the name of procedural scenes,
+            with ":FOLDER" where they show files from there; or NAME:PATH of a public data set.
         size: (H, W) of the model.
         split: "train", or "held-out" for what training never sees.
         held_out: Clips kept out of training: how many, what fraction, or their names; of a single
@@ -69,15 +72,18 @@ def open_source(
             cache=cache or frame_cache.default_folder(),
             progress=progress,
         )
-    if spec in names() and window != STILL:
+    if are_scenes(spec) and window != STILL:
         return SceneClips(
             spec, size, window, split=split, seed=seed, epoch=epoch, pool=pool, progress=progress
         )
-    if spec in names():
+    if are_scenes(spec):
         return SceneImages(
             spec, size, split=split, seed=seed, epoch=epoch, pool=pool, progress=progress
         )
+    if spec.partition(":")[0] in PUBLIC:
+        return LabelledImages(spec, size, split=split, framing=framing)
+    known = scene_names()
     raise DataError(
         f"there is no data '{spec}'; give the path of a video or of a folder of images or videos, "
-        f"or one of the procedural scenes {', '.join(names())}.{nearest(spec, names())}"
+        f"or one of the procedural scenes {', '.join(known)}.{nearest(spec, known)}"
     )

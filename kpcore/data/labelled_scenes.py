@@ -10,9 +10,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from kpcore.data.labelled import Facts, LabelledObject, Labels, check_split
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import find_scenes
 from kpcore.data.synthetic.scene import HELD_OUT_SEED, SceneSource
-from kpcore.errors import DataError, nearest
 
 TEST_SEED = HELD_OUT_SEED + (1 << 20)
 """Streams from here on are used by no training run and by no validation."""
@@ -47,10 +46,7 @@ class SceneLabels:
         Raises:
             DataError: There are no such scenes.
         """
-        if name not in SCENES:
-            known = ", ".join(SCENES)
-            raise DataError(f"there are no scenes '{name}'; known: {known}.{nearest(name, SCENES)}")
-        self._scenes: SceneSource = SCENES[name]
+        self._scenes: SceneSource = find_scenes(name)
         self._size, self._count, self._seed = size, count, seed
         known = self._scenes
         facts = known.landmark_facts if isinstance(known, LandmarkScenes) else Facts(name, "")
@@ -86,9 +82,13 @@ class SceneLabels:
         """Return objects, masks and, where the scenes know them, the first subject's landmarks."""
         scenes, key = self._scenes, self._key(index)
         scene = scenes.sample(*key, self._size)
+        nothing = ({},) * len(scene.position)
         landmarks = scenes.landmarks(*key)[0] if isinstance(scenes, LandmarkScenes) else None
         return Labels(
             landmarks=None if landmarks is None else landmarks.astype(np.float64),
-            objects=tuple(LabelledObject((float(x), float(y))) for x, y in scene.position),
+            objects=tuple(
+                LabelledObject((float(x), float(y)), said)
+                for (x, y), said in zip(scene.position, scene.attributes or nothing, strict=True)
+            ),
             masks=scene.mask,
         )

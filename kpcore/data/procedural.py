@@ -13,17 +13,12 @@ from torch import Tensor
 from kpcore.api import STILL, Window
 from kpcore.data.clips import Split
 from kpcore.data.source import DataDescription, Report
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import find_scenes
 from kpcore.data.synthetic.scene import HELD_OUT_SEED as HELD_OUT_SEED
 from kpcore.errors import InputError
 
 EPOCH = 10_000
 """Pictures in a nominal pass over endless scenes."""
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all procedural scenes."""
-    return tuple(SCENES)
 
 
 class SceneImages:
@@ -56,7 +51,7 @@ class SceneImages:
                 f"seed {seed}, epoch {epoch} and pool {pool} were asked for; use a seed from 0 to "
                 f"{HELD_OUT_SEED - 1}, an epoch of at least 1 and a pool of at least 0"
             )
-        self._scenes = SCENES[name]
+        self._scenes = find_scenes(name)
         self._side = size[0]
         self._seed = seed + (HELD_OUT_SEED if split == "held-out" else 0)
         self._epoch = pool or epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from kpcore.api import Window
 from kpcore.data.clips import Split
 from kpcore.data.procedural import EPOCH
 from kpcore.data.source import DataDescription, Report, reference_row
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import find_scenes
 from kpcore.data.synthetic.scene import HELD_OUT_SEED
 from kpcore.errors import InputError
 
@@ -70,7 +71,7 @@ class SceneClips:
                 f"{HELD_OUT_SEED - 1}, an epoch of at least 1 and a pool of at least 0"
             )
         self.window = window
-        self._scenes, self._side = SCENES[name], size[0]
+        self._name, self._scenes, self._side = name, find_scenes(name), size[0]
         self._seed = seed + (HELD_OUT_SEED if split == "held-out" else 0)
         least = max(window.span, window.reference_within + 1)
         alone = split == "held-out" and not pool
@@ -126,6 +127,31 @@ class SceneClips:
                 for index, number, row in places
             ]
         )
+
+    # -- frames by number -----------------------------------------------------------------------
+    @property
+    def clips(self) -> Sequence[tuple[str, int]]:
+        """One entry for the whole pool; none for endless scenes."""
+        if not self._pool:
+            return ()
+        facts = (self._name, self._seed, self._side, self._length, self._pool)
+        return [(f"{facts} {self._mark()}", self._pool * self._length)]
+
+    def _mark(self) -> str:
+        """A hash of the first clip's pixels, which tells when the scenes are drawn otherwise."""
+        return hashlib.sha256(self._clip(0).tobytes()).hexdigest()
+
+    def rows(self, indices: Sequence[int]) -> list[list[int]]:
+        """Return the numbers of the frames in each window, counted over all clips."""
+        span, stride = self.window.span, self.window.stride
+        places = (self._place(index) for index in indices)
+        starts = (number * self._length + row for number, row in places)
+        return [list(range(start, start + span, stride)) for start in starts]
+
+    def pictures(self, rows: Sequence[int]) -> UInt8[Tensor, "N 3 H W"]:
+        """Return the frames of these numbers."""
+        places = (divmod(row, self._length) for row in rows)
+        return self._stacked([self._clip(number)[at] for number, at in places])
 
     def _place(self, index: int) -> tuple[int, int]:
         """Return a window's clip and its first frame there."""

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from kpcore import checkpoint, registry
-from kpcore.api import STILL, Recipe, Window
+from kpcore.api import STILL, Family, KeypointModel, Recipe, Window
 from kpcore.configuration import from_plain, to_plain
 from kpcore.data.catalog import open_source
 from kpcore.data.clips import Split
-from kpcore.data.procedural import names as scene_names
 from kpcore.data.source import ImageSource, Report
+from kpcore.data.synthetic import are_scenes
 from kpcore.errors import CheckpointError, DataError, InputError, TrainingError, nearest
 from kpcore.geometry.framing import FramingRule
 from kpcore.training.config import Cadence, DataChoice, Optimisation, RunRecord, TrainRequest
@@ -31,6 +31,7 @@ from kpcore.training.device import (
     settle_threads,
     versions,
 )
+from kpcore.training.encoded import encoded
 from kpcore.training.events import read_record
 from kpcore.training.snapshots import RunFiles
 from kpcore.training.trainer import Job
@@ -65,12 +66,14 @@ def start(request: TrainRequest, folder: Path | None = None, report: Report | No
     accelerator = accelerator_for(request.device, precision)
     if accelerator.is_main_process:
         _require_free(folder)
+    inside = _inside(family, request)
     seed_step(request.seed, 0)
-    model = place(family.build(config), accelerator)
+    model = place(family.build(config, **inside), accelerator)
     size = model.capabilities.image_size
     with accelerator.main_process_first():
         window = family.window(config)
         source, held_out = open_data(request.data, size, request.seed, report, window)
+        source, held_out = _with_latents(family, model, source, held_out, report)
     optimisation = settle(request, preset.recipe, len(source))
     if optimisation.batch < accelerator.num_processes:
         raise InputError(
@@ -94,6 +97,7 @@ def start(request: TrainRequest, folder: Path | None = None, report: Report | No
         command=request.command,
         versions=versions(),
         machine=machine(),
+        renderer=request.renderer,
     )
     if accelerator.is_main_process:
         write_record(record, folder)
@@ -152,10 +156,41 @@ def resume(
     with accelerator.main_process_first():
         window = family.window(config)
         source, held_out = open_data(record.data, size, record.seed, report, window)
+        source, held_out = _with_latents(family, model, source, held_out, report)
     if accelerator.is_main_process:
         write_record(record, folder)
     phases = family.phases(model, config)
     return Job(record, folder, model, phases, source, held_out, accelerator, stem)
+
+
+def _inside(family: Family, request: TrainRequest) -> dict[str, KeypointModel]:
+    """Return the trained models that a new one contains, by role."""
+    if "renderer" not in family.needs:
+        if request.renderer:
+            raise InputError(f"a {family.name} model contains no renderer; leave out --renderer")
+        return {}
+    if not request.renderer:
+        raise InputError(
+            f"a {family.name} model moves the particles of a trained model; give its checkpoint "
+            f"with --renderer MODEL.safetensors"
+        )
+    return {"renderer": checkpoint.load_renderer(request.renderer)}
+
+
+def _with_latents(
+    family: Family,
+    model: KeypointModel,
+    source: ImageSource,
+    held_out: ImageSource | None,
+    report: Report | None,
+) -> tuple[ImageSource, ImageSource | None]:
+    """Return the sources with what a frozen renderer finds in their frames, encoded once."""
+    if "renderer" not in family.needs:
+        return source, held_out
+    return (
+        encoded(source, model.renderer, report),
+        None if held_out is None else encoded(held_out, model.renderer, report),
+    )
 
 
 def write_record(record: RunRecord, folder: Path) -> None:
@@ -255,7 +290,7 @@ def open_data(
 def _require_meaning(choice: DataChoice) -> None:
     """Raise `InputError` for an option that this kind of data would ignore."""
     plain = DataChoice(choice.source)
-    if choice.source in scene_names() and not Path(choice.source).exists():
+    if are_scenes(choice.source) and not Path(choice.source).exists():
         given = [
             name
             for name in ("stride", "fit", "box")

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from kpcore.api import STILL
 from kpcore.data.labelled import LabelledPictures, framed
 from kpcore.data.public.clevr import Clevr, Clevrer
 from kpcore.data.public.faces import Aflw, CelebA, LandmarkFolder
@@ -67,7 +68,26 @@ class LabelledImages:
         split: str = "train",
         framing: FramingRule | None = None,
     ) -> None:
+        """Choose the pictures.
+
+        Args:
+            spec: NAME:PATH.
+            size: (H, W) of the model.
+            split: "train", any other split of the set, or "held-out" for the one that is best kept
+                out of training: "valid", "val", "test" or "all", whichever comes first.
+            framing: How pictures become the model's; None means the middle crop.
+
+        Raises:
+            DataError: There are no such pictures.
+            InputError: There is no such split.
+        """
+        self.window = STILL
         self._pictures = open_labelled(spec)
+        known = self._pictures.facts.splits
+        if split == "held-out":
+            split = next(name for name in ("valid", "val", "test", "all") if name in known)
+        elif split not in known and known == ("all",):
+            split = "all"
         self._size, self._rule = size, framing
         self._rows = self._pictures.rows(split)
         if not self._rows:
@@ -90,3 +110,10 @@ class LabelledImages:
             picture, _ = framed(self._pictures, self._rows[index], self._size, self._rule)
             batch[place] = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
         return batch
+
+    def windows(self, indices: Sequence[int]) -> UInt8[Tensor, "B T 3 H W"]:
+        """Return the pictures at `indices`, each a window of one frame."""
+        return self.images(indices)[:, None]
+
+    def references(self, indices: Sequence[int], draw: tuple[int, int]) -> None:
+        """Return None: single pictures have no other frame."""

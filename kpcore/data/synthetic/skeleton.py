@@ -26,7 +26,7 @@ JOINTS = (
 PAIRS = ((4, 1), (5, 2), (6, 3), (11, 14), (12, 15), (13, 16))
 """(left, right) joints that are exchanged when a person is seen from the other side."""
 
-_CHANNELS = (
+_CHANNELS: tuple[str, ...] = (
     "hip_l", "hip_r", "spread_l", "spread_r", "knee_l", "knee_r",
     "arm_l", "arm_r", "raise_l", "raise_r", "elbow_l", "elbow_r",
     "lean", "side", "turn",
@@ -230,7 +230,7 @@ def pose(performance: Performance, times: Float[ndarray, " T"]) -> Float[ndarray
     p, who = performance, person(performance.subject)
     turn = 2.0 * np.pi * (times[:, None] * p.pace * p.cycles + p.phase)
     values = p.mean + p.amplitude * np.sin(turn)
-    a = dict(zip(_CHANNELS, values.T, strict=True))
+    a: dict[str, ndarray] = dict(zip(_CHANNELS, values.T, strict=True))
     a["knee_l"], a["knee_r"] = np.maximum(a["knee_l"], 0.0), np.maximum(a["knee_r"], 0.0)
     a["elbow_l"], a["elbow_r"] = np.maximum(a["elbow_l"], 0.0), np.maximum(a["elbow_r"], 0.0)
     count = len(times)

@@ -175,8 +175,8 @@ class StickFigures:
 def _scene(ground: ndarray, joints: Float[ndarray, "17 3"], who: Person) -> Scene:
     """The person as one object over the ground, at the middle of its bounding box."""
     picture, masks, _ = paint(ground, _bodies(joints, who))
-    mask = masks.any(0)
-    size = mask.shape[-1]
+    mask = np.asarray(masks.any(0))
+    size = ground.shape[-1]
     rows, columns = np.nonzero(mask)
     box = np.asarray([columns.min() + columns.max(), rows.min() + rows.max()])
     middle = (box + 1.0) / size - 1.0

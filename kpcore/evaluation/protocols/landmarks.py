@@ -15,7 +15,7 @@ from kpcore.api import KeypointModel
 from kpcore.data.labelled import LabelledPictures, framed
 from kpcore.data.labelled_scenes import SceneLabels
 from kpcore.data.public import open_labelled
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import are_scenes
 from kpcore.errors import InputError
 from kpcore.evaluation.landmarks import (
     LandmarkFigures,
@@ -79,7 +79,7 @@ class Known:
 
 def open_pictures(subject: Subject, count: int) -> LabelledPictures:
     """Return the labelled pictures that `--data` names."""
-    if subject.data in SCENES:
+    if are_scenes(subject.data):
         side = max(subject.model.capabilities.image_size)
         return SceneLabels(subject.data, side, count)
     return open_labelled(subject.data)

@@ -8,7 +8,8 @@ from PIL import Image
 
 from kpcore.data.catalog import open_source
 from kpcore.data.image_folder import FrameSource
-from kpcore.data.procedural import SceneImages, names
+from kpcore.data.procedural import SceneImages
+from kpcore.data.synthetic import scene_names as names
 from kpcore.errors import DataError, InputError
 
 
