@@ -1,0 +1,127 @@
+"""Every choice of TUSK."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kpcore.errors import InputError
+
+Blend = Literal["sum", "alpha"]
+"""How keypoints make a picture: their maps are summed and decoded once, or each is decoded by
+itself to colours and alpha, which a soft-max over the keypoints blends."""
+
+Clustering = Literal["sliced-wasserstein", "k-means", "vector-quantisation"]
+"""How prototypes follow the descriptors (table 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuskConfig:
+    """Sizes, loss weights and random warps; defaults are those of MNIST-Hard.
+
+    Attributes:
+        image_size: Side of the pictures in pixels; a multiple of 8 * `fold`.
+        fold: The networks see squares of `fold` x `fold` pixels as one place with more channels,
+            which makes them so many times squared cheaper. 1 in the paper. Lengths in pixels below
+            are in such places.
+        keypoints: K, keypoints of a picture. Nothing learned depends on it: another number can be
+            asked for when a trained model is opened.
+        prototypes: M, centres of the clusters of descriptors.
+        descriptor: C, numbers of a descriptor.
+        width: Channels of the U-Nets at full size; 2, 4 and 8 times as many below. 32 in the paper.
+        window: B, odd side in pixels of the window in which only the highest score stays and over
+            which its place is averaged.
+        softness: Temperature of that average.
+        splat_var_px: Variance in squared pixels of the Gaussian that a keypoint becomes for the
+            decoder. 0.05 as released is nearly one pixel, so that a picture follows a dragged
+            keypoint in steps of whole pixels.
+        sampling: How a descriptor is read at a keypoint: "bilinear" as in the paper, or "nearest",
+            close to the released code, which truncates coordinates.
+        blend: See `Blend`.
+        views: Whether the decoder learns from both views of a picture, as published, or only from
+            the "second", the strongly warped one, at half the cost.
+        reconstruction: "mse", or "perceptual": differences of VGG16's features.
+        vgg_weights: Path of torchvision's VGG16 state dict; empty for the one in the user's cache.
+        reconstruction_weight: Of that term.
+        cluster_weight: Of the k-means term.
+        heatmap_weight: Of the equivariance of the score map.
+        feature_weight: Of the equivariance of the feature map.
+        sharpness: Factor of the mean squared distance in the soft assignment to prototypes.
+        clustering: See `Clustering`.
+        alternate: Prototypes are trained by themselves, some steps after each step of the networks;
+            without it both take each step together ("iterative training" in table 4).
+        prototype_steps: Steps of the prototypes after each step of the networks.
+        prototype_rate: Learning rate of the prototypes.
+        mixture_sigma: Standard deviation of the Gaussians around the prototypes; 0.02 is the square
+            root of table 10's 4e-4.
+        exploration: Least share, per prototype, that is added to the weights of the mixture; 0.01
+            in the released code, nothing in the paper.
+        projections: N, random directions of the sliced Wasserstein distance.
+        warp_scale: Middle and half range of the scale of the second view.
+        warp_bend: Largest displacement of the warp's control points, in unit coordinates.
+        warp_shift: Largest translation, in unit coordinates.
+        warp_turn: Largest rotation in radians.
+        border: What lies around a picture that is warped: its "reflection", "black" or "white".
+    """
+
+    image_size: int = 80
+    fold: int = 1
+    keypoints: int = 9
+    prototypes: int = 10
+    descriptor: int = 32
+    width: int = 32
+    window: int = 13
+    softness: float = 0.2
+    splat_var_px: float = 0.05
+    sampling: Literal["bilinear", "nearest"] = "bilinear"
+    blend: Blend = "sum"
+    views: Literal["both", "second"] = "both"
+    reconstruction: Literal["mse", "perceptual"] = "mse"
+    vgg_weights: str = ""
+    reconstruction_weight: float = 1.0
+    cluster_weight: float = 0.01
+    heatmap_weight: float = 0.01
+    feature_weight: float = 100.0
+    sharpness: float = 20.0
+    clustering: Clustering = "sliced-wasserstein"
+    alternate: bool = True
+    prototype_steps: int = 8
+    prototype_rate: float = 0.1
+    mixture_sigma: float = 0.02
+    exploration: float = 0.01
+    projections: int = 100
+    warp_scale: tuple[float, float] = (0.95, 0.05)
+    warp_bend: float = 0.1
+    warp_shift: float = 0.01
+    warp_turn: float = 0.25
+    border: Literal["reflection", "black", "white"] = "black"
+
+    def __post_init__(self) -> None:
+        least = {"keypoints": 1, "prototypes": 1, "descriptor": 1, "width": 1, "window": 1}
+        least |= {"prototype_steps": 1, "projections": 1}
+        for name, lowest in least.items():
+            if getattr(self, name) < lowest:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
+        step = 8 * max(1, self.fold)
+        if self.fold < 1 or self.image_size % step or self.image_size < step:
+            raise InputError(
+                f"image_size is {self.image_size} and fold {self.fold}; accepted are folds from 1 "
+                f"on and sizes that are multiples of 8 times as many"
+            )
+        if self.window % 2 == 0:
+            raise InputError(f"window is {self.window}; it must be odd, to have a middle")
+        if self.keypoints > self.map_size**2:
+            raise InputError(
+                f"keypoints is {self.keypoints}; a picture of {self.image_size} pixels a side has "
+                f"room for {self.map_size**2}"
+            )
+        if not (self.splat_var_px > 0.0 and self.softness > 0.0):
+            raise InputError(
+                f"splat_var_px is {self.splat_var_px} and softness {self.softness}; both must be "
+                f"above 0"
+            )
+
+    @property
+    def map_size(self) -> int:
+        """Side of the score map in places."""
+        return self.image_size // self.fold

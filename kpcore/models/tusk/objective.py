@@ -1,0 +1,261 @@
+"""TUSK's losses, and the random warps that its equivariance is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kpcore.api import Batch, Group, Image, LossReport, Phase, Progress
+from kpcore.geometry.coordinates import pixel_centres
+from kpcore.geometry.thin_plate import thin_plate
+from kpcore.losses.clustering import (
+    mean_square_distances,
+    mixture_weights,
+    sample_mixture,
+    sliced_wasserstein,
+    soft_k_means,
+)
+from kpcore.models.tusk.config import TuskConfig
+from kpcore.models.tusk.model import Keypoints, Tusk
+from kpcore.models.tusk.networks import Maps, nearest_prototype
+
+_MARGIN = 1.4
+"""The published warps take place on pictures with a border of a fifth on each side: their unit is
+so many of ours."""
+_TAPS = (3, 8, 15, 22)
+_VGG_SIDE = 224
+_BETAS = (0.5, 0.999)
+_LIGHT_SCALE, _LIGHT_BEND, _LIGHT_SHIFT, _LIGHT_TURN = (0.98, 0.02), 0.03, 0.02, 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """Two warped views of pictures.
+
+    Attributes:
+        first: Lightly warped.
+        second: `first` warped again.
+        grid: Where each pixel of `second` lies in `first`, in unit coordinates.
+    """
+
+    first: Image
+    second: Image
+    grid: Float[Tensor, "B H W 2"]
+
+
+class NetworksObjective:
+    """Reconstruction, clustering and equivariance: what encoder and decoder minimise."""
+
+    def __init__(self, model: Tusk, config: TuskConfig) -> None:
+        self._model, self._config = model, config
+        self._perceptual = (
+            FeatureDifference(config.vgg_weights) if config.reconstruction == "perceptual" else None
+        )
+
+    def __call__(self, batch: Batch, progress: Progress) -> LossReport:
+        """Return the loss."""
+        c, model = self._config, self._model
+        views = two_views(batch.image, c)
+        maps = model.networks.encoder(torch.cat([views.first, views.second]))
+        first, second = (Maps(*part) for part in zip(*(m.chunk(2) for m in maps), strict=True))
+        grid = _coarse(views.grid, c.fold)
+        wanted, seen = views.second, second
+        if c.views == "both":
+            wanted, seen = torch.cat([views.first, views.second]), maps
+        found = model.find(seen)
+        prototypes = model.prototypes().detach()
+        image = self._decoded(found, prototypes)
+        terms = {
+            "reconstruction": c.reconstruction_weight * self._difference(image, wanted),
+            "cluster": c.cluster_weight * self._cluster(found, prototypes),
+            "heatmap": c.heatmap_weight
+            * F.mse_loss(_warped(first.score[:, None], grid)[:, 0], second.score),
+            "feature": c.feature_weight * F.mse_loss(_warped(first.feature, grid), second.feature),
+        }
+        if not c.alternate:
+            terms["prototypes"] = prototype_loss(
+                found.descriptor.detach().flatten(0, 1), model.prototypes(), c
+            )
+        monitors = {
+            "psnr_db": -10.0 * F.mse_loss(image.detach(), wanted).log10(),
+            "confidence": found.confidence.detach().mean(),
+        }
+        return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+    def _decoded(self, found: Keypoints, prototypes: Float[Tensor, "M C"]) -> Image:
+        if self._config.clustering == "vector-quantisation":
+            # Forward the nearest prototype, backward the descriptor (table 6).
+            code = prototypes[nearest_prototype(found.descriptor, prototypes)]
+            straight = found.descriptor + (code - found.descriptor).detach()
+            found = Keypoints(found.position, found.confidence, straight)
+        model = self._model
+        if self._config.blend == "sum":
+            return model.drawn(found)
+        return model.blended(model.layers(found), found.confidence).image
+
+    def _cluster(self, found: Keypoints, prototypes: Float[Tensor, "M C"]) -> Float[Tensor, ""]:
+        descriptor = found.descriptor.flatten(0, 1)
+        if self._config.clustering == "vector-quantisation":
+            return mean_square_distances(descriptor, prototypes).amin(1).mean()
+        return soft_k_means(descriptor, prototypes, self._config.sharpness)
+
+    def _difference(self, image: Image, wanted: Image) -> Float[Tensor, ""]:
+        if self._perceptual is None:
+            return F.mse_loss(image, wanted)
+        return self._perceptual(image, wanted)
+
+
+class PrototypesObjective:
+    """What the prototypes minimise while the networks rest.
+
+    Descriptors are computed once for the steps that share a batch, from the pictures as they are.
+    """
+
+    def __init__(self, model: Tusk, config: TuskConfig) -> None:
+        self._model, self._config = model, config
+        self._key: tuple[object, ...] = ()
+        self._descriptor: Tensor | None = None
+
+    def __call__(self, batch: Batch, progress: Progress) -> LossReport:
+        """Return the loss."""
+        loss = prototype_loss(
+            self._descriptors(batch.image), self._model.prototypes(), self._config
+        )
+        return LossReport(loss, {"prototypes": loss})
+
+    def _descriptors(self, image: Image) -> Float[Tensor, "N C"]:
+        weights = self._model.networks.encoder.parameters()
+        key = (image, *(weight._version for weight in weights))
+        if self._descriptor is None or not _same(key, self._key):
+            with torch.no_grad():
+                found = self._model.find(self._model.networks.encoder(image))
+            self._descriptor, self._key = found.descriptor.flatten(0, 1), key
+        return self._descriptor
+
+
+def _same(a: tuple[object, ...], b: tuple[object, ...]) -> bool:
+    return len(a) == len(b) and a[0] is b[0] and a[1:] == b[1:]
+
+
+def prototype_loss(
+    descriptor: Float[Tensor, "N C"], prototypes: Float[Tensor, "M C"], config: TuskConfig
+) -> Float[Tensor, ""]:
+    """Return how far the prototypes are from the descriptors (table 6 has the three ways)."""
+    if config.clustering != "sliced-wasserstein":
+        return mean_square_distances(descriptor, prototypes).amin(1).mean()
+    weights = mixture_weights(descriptor, prototypes, config.exploration)
+    points = sample_mixture(prototypes, weights, len(descriptor), config.mixture_sigma)
+    return sliced_wasserstein(points, descriptor, config.projections)
+
+
+# -- warps --------------------------------------------------------------------------------------
+def two_views(image: Image, config: TuskConfig) -> Views:
+    """Return two warped views of pictures.
+
+    Source: the released code. Departs: one grid convention throughout (pixel centres inside the
+    edges); the released one mixes two that differ by half a pixel at the border.
+    """
+    light = _grid(image, _LIGHT_SCALE, _LIGHT_BEND, _LIGHT_SHIFT, _LIGHT_TURN)
+    strong = _grid(image, config.warp_scale, config.warp_bend, config.warp_shift, config.warp_turn)
+    first = _warped(image, light, config.border)
+    return Views(first, _warped(first, strong, config.border), strong)
+
+
+def _coarse(grid: Float[Tensor, "B H W 2"], fold: int) -> Float[Tensor, "B h w 2"]:
+    """The grid at the middles of squares of `fold` x `fold` pixels."""
+    return F.avg_pool2d(grid.permute(0, 3, 1, 2), fold).permute(0, 2, 3, 1)
+
+
+def _warped(
+    maps: Float[Tensor, "B C H W"], grid: Float[Tensor, "B H W 2"], border: str = "reflection"
+) -> Float[Tensor, "B C H W"]:
+    if border == "reflection":
+        return F.grid_sample(maps, grid, padding_mode="reflection", align_corners=False)
+    if border == "white":
+        return 1.0 - F.grid_sample(1.0 - maps, grid, align_corners=False)
+    return F.grid_sample(maps, grid, align_corners=False)
+
+
+def _grid(
+    image: Image, scale: tuple[float, float], bend: float, shift: float, turn: float
+) -> Float[Tensor, "B H W 2"]:
+    """A random thin-plate spline and similarity for each picture, as a grid of source places."""
+    batch, (height, width) = len(image), image.shape[-2:]
+
+    def uniform(*shape: int) -> Tensor:
+        return 2.0 * torch.rand(batch, *shape, device=image.device) - 1.0
+
+    corners = image.new_tensor([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
+    sides = image.new_tensor([[0.0, -1.0], [0.0, 1.0], [-1.0, 0.0], [1.0, 0.0]])
+    inner = torch.cat([0.7 * corners, 0.5 * corners]) + 0.1 * uniform(8, 2)
+    fixed = 0.99 * torch.cat([corners, sides]).expand(batch, -1, -1)
+    centres = torch.cat([inner, fixed], dim=1)
+    places = torch.cat([inner + bend * uniform(8, 2), fixed], dim=1)
+    spline = thin_plate(centres, places)
+    factor = scale[0] + scale[1] * uniform(1, 1)
+    angle = turn * uniform(1)
+    cosine, sine = angle.cos(), angle.sin()
+    matrix = torch.stack([torch.cat([cosine, sine], 1), torch.cat([-sine, cosine], 1)], dim=1)
+    y, x = pixel_centres(height, image.device), pixel_centres(width, image.device)
+    plane = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).view(1, -1, 2) / _MARGIN
+    moved = factor * (plane @ matrix) + shift * uniform(1, 2)
+    return (spline(moved) * _MARGIN).view(batch, height, width, 2)
+
+
+class FeatureDifference(nn.Module):
+    """Mean absolute differences of VGG16's features, summed over four layers.
+
+    Source: TUSK eq. 1 with all factors 1; the released code takes the activations before each of
+    the first four halvings (the third and fourth block's last), of pictures enlarged to 224.
+    """
+
+    def __init__(self, weights: str = "") -> None:
+        """Load the frozen network.
+
+        Args:
+            weights: Path of torchvision's VGG16 state dict; empty downloads it to the cache.
+
+        Raises:
+            DataError: The file is missing or not VGG16, or cannot be downloaded.
+        """
+        super().__init__()
+        self.features = load_vgg16(weights or download())[: max(_TAPS) + 1]
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), False)
+        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), False)
+        self.requires_grad_(False).eval()
+
+    def forward(self, a: Image, b: Image) -> Float[Tensor, ""]:
+        """Return the difference."""
+        pair = F.interpolate(torch.cat([a, b]), (_VGG_SIDE, _VGG_SIDE), mode="bilinear")
+        pair = (pair - self.mean) / self.deviation
+        total = pair.new_zeros(())
+        for index, layer in enumerate(self.features):
+            pair = layer(pair)
+            if index in _TAPS:
+                first, second = pair.chunk(2)
+                total = total + F.l1_loss(first, second)
+        return total
+
+
+def phases(model: Tusk, config: TuskConfig) -> Sequence[Phase]:
+    """One step of the networks, then some of the prototypes on the same pictures (sec. 3.3)."""
+    networks = NetworksObjective(model, config)
+    own = Group(model.prototypes, lambda progress, rate: config.prototype_rate, _BETAS)
+    if not config.alternate:
+        return [Phase("together", model, networks, groups=(own,))]
+    return [
+        Phase("networks", model.networks, networks),
+        Phase(
+            "prototypes",
+            model.prototypes,
+            PrototypesObjective(model, config),
+            config.prototype_steps,
+            (own,),
+            keeps_batch=True,
+        ),
+    ]
