@@ -50,6 +50,8 @@ Opened: TypeAlias = tuple[int, int]
 PIECE_S = 0.02
 GESTURE_PIECE_S = 0.006
 """How long one piece of work goes on after its first step, at rest and beside a drag."""
+FRAMES_AHEAD = 8
+"""Pictures of one roll-out in a piece of work at most, so that two go on side by side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,11 +89,14 @@ class Predictions:
         self._opened: tuple[object, object] = (None, None)
         self._hopeless: set[Name] = set()
         self._required: set[str] = set()
+        self._fetched: tuple[Roll, int] | None = None
         self._live: Roll | None = None
         self._whole: dict[str, Roll] = {}
+        self._asked: set[int] = set()
         self._busy = self._closed = False
         session.document_changed.connect(self._on_document)
         session.view_changed.connect(self._on_view)
+        session.frame_received.connect(self._on_frame)
 
     # -- what is known ---------------------------------------------------------------------------
     def roll(self, key: str) -> Roll | None:
@@ -110,6 +115,10 @@ class Predictions:
         roll = self.roll(key)
         if roll is None or frame < roll.start_frame:
             return self._pictures.get((TRUTH, frame))
+        return self._pictures.get((roll.name, frame))
+
+    def picture_of(self, roll: Roll, frame: int) -> Bytes | None:
+        """Return a roll-out's picture of a frame; None until it is made."""
         return self._pictures.get((roll.name, frame))
 
     def trailing(self, key: str) -> Roll | None:
@@ -174,6 +183,12 @@ class Predictions:
     def require(self, keys: Iterable[str]) -> None:
         """Have these branches worked out whether they are looked at or not, and no others."""
         self._required = set(keys)
+        self._fetched = None
+        self._next()
+
+    def fetch(self, roll: Roll, frame: int) -> None:
+        """Have one picture made of a roll-out that is required."""
+        self._fetched = roll, frame
         self._next()
 
     def close(self) -> None:
@@ -181,6 +196,7 @@ class Predictions:
         self._closed = True
         self._session.document_changed.disconnect(self._on_document)
         self._session.view_changed.disconnect(self._on_view)
+        self._session.frame_received.disconnect(self._on_frame)
 
     # -- listening -------------------------------------------------------------------------------
     def _on_document(self, document: Document) -> None:
@@ -192,7 +208,9 @@ class Predictions:
             self._names.clear()
             self._apart.clear()
             self._hopeless.clear()
+            self._asked.clear()
             self._required.clear()
+            self._fetched = None
             self._whole.clear()
             self._live = None
             self._engine.later(lambda host: self._walks.clear())
@@ -205,14 +223,18 @@ class Predictions:
         if self._session.document.branches and view.comparison.mode != "off":
             self._next()
 
+    def _on_frame(self, frame: int) -> None:
+        if frame in self._asked:
+            self._asked.discard(frame)
+            self._next()
+
     def _branch(self, key: str) -> Branch | None:
         branches = self._session.document.branches
         return next((branch for branch in branches if branch.key == key), None)
 
     def _roll_of(self, branch: Branch) -> Roll | None:
         document = self._session.document
-        encoding = document.encoded.get(branch.frame)
-        if document.model is None or document.media is None or encoding is None:
+        if document.model is None or document.media is None:
             return None
         told = self._names.get(branch.key)
         mark = (branch.start, branch.futures, branch.seed)
@@ -221,6 +243,10 @@ class Predictions:
             self._names[branch.key] = told
         roll = self._rolls.get(told[1])
         if roll is None:
+            encoding = document.encoded.get(branch.frame)
+            if encoding is None:
+                self._ask_for_encoding(branch.frame)
+                return None
             start = Start(branch.start, encoding, branch.futures, branch.seed)
             roll = self._rolls[told[1]] = Roll(told[1], start, branch.frame)
             self._forget()
@@ -228,6 +254,12 @@ class Predictions:
             self._rolls.move_to_end(told[1])
         roll.wanted = branch.steps
         return roll
+
+    def _ask_for_encoding(self, frame: int) -> None:
+        """Have a start frame encoded again, of which only the particles were kept."""
+        if frame not in self._asked:
+            self._asked.add(frame)
+            self._session.encoding_wanted.emit(frame)
 
     def _forget(self) -> None:
         """Let go of roll-outs that belong to no branch, those used longest ago first."""
@@ -267,11 +299,16 @@ class Predictions:
             paint = self._missing(key, view.frame)
             if paint is not None:
                 return partial(self._paint, opened, paint)
-        for roll in going:
-            steps = [step for step in range(roll.wanted) if step not in roll.painted]
-            if steps:
-                frames = tuple(roll.frame + 1 + step for step in steps)
-                return partial(self._paint, opened, _Paint(roll, frames, media.count, True))
+        if self._fetched is not None:
+            roll, frame = self._fetched
+            name = (roll.name, frame)
+            if name not in self._pictures and name not in self._hopeless:
+                return partial(self._paint, opened, _Paint(roll, (frame,), media.count))
+        lacking = [roll for roll in going if roll.unpainted is not None]
+        if lacking:
+            roll = min(lacking, key=lambda roll: roll.unpainted or 0)
+            frames = roll.frames_to_paint(FRAMES_AHEAD)
+            return partial(self._paint, opened, _Paint(roll, frames, media.count, True))
         return None
 
     def _beside_a_drag(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -64,6 +65,16 @@ class Roll:
     def is_whole(self) -> bool:
         """Whether the particles of every wanted step are known."""
         return len(self.steps) >= self.wanted
+
+    @property
+    def unpainted(self) -> int | None:
+        """The first wanted frame of which no picture was made yet, or None."""
+        return next((f for f in self.frames_to_paint(1)), None)
+
+    def frames_to_paint(self, most: int) -> tuple[int, ...]:
+        """Return the next frames of which no picture was made yet."""
+        steps = (step for step in range(self.wanted) if step not in self.painted)
+        return tuple(self.frame + 1 + step for step in islice(steps, most))
 
     @property
     def state(self) -> State:

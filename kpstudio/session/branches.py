@@ -14,6 +14,7 @@ from kpcore.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
+    from kpstudio.session.document import Document
 
 Source: TypeAlias = Literal["encoded", "edited"]
 
@@ -116,3 +117,32 @@ def check_futures(futures: int) -> int:
     if not 1 <= futures <= MOST_FUTURES:
         raise InputError(f"{futures} futures were asked for; choose 1 to {MOST_FUTURES}")
     return futures
+
+
+def why_not(document: Document, frame: int) -> str:
+    """Return one sentence on why nothing can be predicted from a frame; empty when it can."""
+    model, media = document.model, document.media
+    if model is None:
+        return "Open a predictor checkpoint and a video to see their futures"
+    history = model.capabilities.video_history
+    if history == 0:
+        return f"'{model.title}' does not predict video; open a predictor checkpoint"
+    if media is None:
+        return "Open a video to predict how it goes on"
+    if media.kind == "image" or media.count < history:
+        what = "a still picture" if media.kind == "image" else f"only {media.count} frame long"
+        return (
+            f"'{media.name}' is {what}, and '{model.title}' needs {history} successive frames; "
+            f"open a video"
+        )
+    if frame < history - 1:
+        return (
+            f"'{model.title}' looks at {history} frames, and frame {frame + 1} has too few before "
+            f"it; go to frame {history} or later"
+        )
+    if frame >= media.count:
+        return (
+            f"Frame {frame + 1} lies beyond the video; go to one of its {media.count} frames, or "
+            f"predict more of a branch"
+        )
+    return ""

@@ -59,14 +59,16 @@ class Comparison:
         first: Key of a branch, or `TRUTH` for the video itself.
         second: Key of a branch.
         divider: Where the wipe divides the picture, 0..1 of its width; `first` is at the left.
-        trails: Draw where the particles go.
     """
 
     mode: ComparisonMode = "off"
     first: str = TRUTH
     second: str = ""
     divider: float = 0.5
-    trails: bool = True
+
+    def with_divider(self, share: float) -> Comparison:
+        """Return the comparison with the wipe's divider at another share of the width."""
+        return replace(self, divider=min(1.0, max(0.0, share)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,7 @@ class ActionSet(QObject):
         made = QAction(action.text, self)
         made.setObjectName(f"action-{action.key}")
         made.setShortcuts([QKeySequence(keys) for keys in action.shortcuts])
-        tip = f"{action.tip} ({action.shortcuts[0]})" if action.shortcuts else action.tip
-        made.setToolTip(tip)
+        made.setToolTip(_tip(action, None))
         made.setStatusTip(action.tip)
         made.setMenuRole(QAction.MenuRole.NoRole)
         made.setCheckable(action.checked is not None)
@@ -82,6 +81,8 @@ class ActionSet(QObject):
         for action in ACTIONS:
             made = self._actions[action.key]
             made.setEnabled(action.enabled(now))
+            if action.reason is not None:
+                made.setToolTip(_tip(action, now))
             if action.checked is not None:
                 made.setChecked(action.checked(self._window))
             if action.label is not None:
@@ -184,6 +185,13 @@ def keep_text(button: QToolButton, off: str, on: str) -> None:
 
     put()
     button.defaultAction().changed.connect(put)
+
+
+def _tip(action: Action, now: Situation | None) -> str:
+    """Return what an action does, with its key, and why it cannot be done now."""
+    tip = f"{action.tip} ({action.shortcuts[0]})" if action.shortcuts else action.tip
+    why = action.reason(now) if action.reason is not None and now is not None else ""
+    return f"{tip}\n{why}" if why else tip
 
 
 def _call(run: object, *_: object) -> None:

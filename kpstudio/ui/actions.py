@@ -33,12 +33,15 @@ from kpstudio.ui.action_tables.entry import (
     has_something,
 )
 from kpstudio.ui.action_tables.playback import PLAYBACK
+from kpstudio.ui.action_tables.prediction import PREDICTION
 
 if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
     from kpstudio.ui.main_window import MainWindow
 
-MENUS = ("File", "Edit", "View", "Particles", "Playback", "Model", "Run", "Record", "Help")
+MENUS = (
+    "File", "Edit", "View", "Particles", "Playback", "Prediction", "Model", "Run", "Record", "Help",
+)  # fmt: skip
 
 
 def layer_is_offered(name: LayerName, can: Capabilities | None) -> bool:
@@ -336,7 +339,7 @@ _HELP = (
 )  # fmt: skip
 
 ENTRIES: tuple[Action | Choices, ...] = (
-    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PLAYBACK, *_MODEL, *_RUN, *_RECORD, *_HELP,
+    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PLAYBACK, *PREDICTION, *_MODEL, *_RUN, *_RECORD, *_HELP,
 )  # fmt: skip
 """In the order of the menus."""
 

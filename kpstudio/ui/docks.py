@@ -16,6 +16,7 @@ from kpstudio.ui.panels.models import ModelsPanel
 from kpstudio.ui.panels.panel import DockTitle, Panel, make_dock
 from kpstudio.ui.panels.particle import ParticlePanel
 from kpstudio.ui.panels.particles import ParticlesPanel
+from kpstudio.ui.prediction.branches_panel import BranchesPanel
 from kpstudio.ui.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -23,13 +24,22 @@ if TYPE_CHECKING:
     from kpstudio.ui.main_window import MainWindow
     from kpstudio.ui.theme import Tokens
 
-VERSION = 2
+VERSION = 3
 LEFT_PX, RIGHT_PX = 232, 304
 LOW_PX = 800
 """In a window lower than this, the panels at the right share their room by tabs."""
 
 SHOWN: dict[PresetName, tuple[str, ...]] = {
-    "edit": ("models", "media", "history", "particles", "particle", "layers", "timeline"),
+    "edit": (
+        "models",
+        "media",
+        "futures",
+        "history",
+        "particles",
+        "particle",
+        "layers",
+        "timeline",
+    ),
     "monitor": ("particles", "particle"),
     "present": (),
 }
@@ -45,6 +55,7 @@ class Docks(QObject):
         session, tokens = window.session, window.theme.tokens
         self.models = ModelsPanel(session, tokens)
         self.media = MediaPanel(session, tokens, thumbnails)
+        self.branches = BranchesPanel(session, tokens)
         self.history = HistoryPanel(session, tokens)
         self.particles = ParticlesPanel(session, tokens)
         self.particle = ParticlePanel(session, tokens)
@@ -58,6 +69,7 @@ class Docks(QObject):
         for panel, where in (
             (self.models, area.LeftDockWidgetArea),
             (self.media, area.LeftDockWidgetArea),
+            (self.branches, area.LeftDockWidgetArea),
             (self.history, area.LeftDockWidgetArea),
             (self.particles, area.RightDockWidgetArea),
             (self.particle, area.RightDockWidgetArea),
@@ -75,8 +87,8 @@ class Docks(QObject):
     def panels(self) -> tuple[Panel, ...]:
         """Every panel."""
         return (
-            self.models, self.media, self.history, self.particles, self.particle, self.layers,
-            self.timeline,
+            self.models, self.media, self.branches, self.history, self.particles, self.particle,
+            self.layers, self.timeline,
         )  # fmt: skip
 
     def dock(self, key: str) -> QDockWidget:
@@ -124,7 +136,14 @@ class Docks(QObject):
             docks["particle"].raise_()
         sides = Qt.Orientation.Horizontal
         window.resizeDocks([docks["models"], docks["particles"]], [LEFT_PX, RIGHT_PX], sides)
-        heights = {"models": 150, "media": 230, "history": 200, "particles": 330, "particle": 210}
+        heights = {
+            "models": 150,
+            "media": 200,
+            "futures": 190,
+            "history": 160,
+            "particles": 330,
+            "particle": 210,
+        }
         heights["layers"] = 230
         window.resizeDocks(
             [docks[key] for key in heights], list(heights.values()), Qt.Orientation.Vertical

@@ -41,6 +41,8 @@ from kpstudio.ui.device_chip import DeviceChip
 from kpstudio.ui.docks import Docks
 from kpstudio.ui.files import Files
 from kpstudio.ui.notices import NoticeBar
+from kpstudio.ui.prediction.comparison_view import ComparisonView
+from kpstudio.ui.prediction.predicting import Predicting
 from kpstudio.ui.recording import Recording
 from kpstudio.ui.status import StatusBar
 from kpstudio.ui.studio import Studio
@@ -97,6 +99,7 @@ class MainWindow(QMainWindow):
         self.windows = Windows(self)
         self.files = Files(self)
         self.watching = Watching(self)
+        self.predicting = Predicting(self)
         self.recording = Recording(self)
         self.actions_made = ActionSet(self)
         self._make_bars()
@@ -139,6 +142,7 @@ class MainWindow(QMainWindow):
         self.actions_made.bind_canvas(self.compare)
         self.actions_made.bind_timeline(self.docks.timeline)
         self.docks.timeline.transport.bind(self.actions_made)
+        self.predicting.bind()
         self.docks.particles.table.addAction(self.actions_made["turn-off"])
         self.actions_made.fill_menu_bar(self.menuBar())
         self.menuBar().setAccessibleName("Menus")
@@ -165,6 +169,7 @@ class MainWindow(QMainWindow):
         session.history_changed.connect(self._soon)
         session.saved_changed.connect(self._on_saved)
         self.player.changed.connect(self._on_player)
+        self.predicting.shown_changed.connect(self._show_centre)
         session.picture_changed.connect(self._on_picture)
         self.settings.changed.connect(self._on_settings)
         self.theme.changed.connect(self._on_theme)
@@ -192,10 +197,12 @@ class MainWindow(QMainWindow):
         self._on_settings()
 
     @property
-    def canvas(self) -> Canvas:
-        """The canvas where the hand works: the large one, or the monitor's."""
+    def canvas(self) -> Canvas | ComparisonView:
+        """The canvas where the hand works: the large one, the monitor's, or the futures'."""
         if self.preset == "monitor" and self.watching.view is not None:
             return self.watching.view.live.canvas
+        if self.predicting.is_shown:
+            return self.predicting.show()
         return self.compare.main
 
     # -- what is open ----------------------------------------------------------------------------
@@ -208,6 +215,7 @@ class MainWindow(QMainWindow):
             self.watching.has_run,
             self.preset == "monitor",
             self.notices.notice is not None,
+            self.predicting.is_going,
         )
 
     def _on_document(self, document: Document) -> None:
@@ -271,6 +279,8 @@ class MainWindow(QMainWindow):
         if self.preset == "monitor" and self.watching.view is not None:
             self.stack.setCurrentWidget(self.watching.view)
             welcome = False
+        elif self.predicting.is_shown and not welcome:
+            self.stack.setCurrentWidget(self.predicting.show())
         else:
             self.stack.setCurrentWidget(self.welcome if welcome else self.compare)
         self.docks.show(self.preset, anything=anything and not welcome)
@@ -344,6 +354,7 @@ class MainWindow(QMainWindow):
         self.is_smooth = not self.is_smooth
         self.compare.set_smooth(self.is_smooth)
         self.watching.set_smooth(self.is_smooth)
+        self.predicting.set_smooth(self.is_smooth)
 
     def switch_theme(self) -> None:
         """Use the other theme."""
@@ -490,6 +501,7 @@ class MainWindow(QMainWindow):
         self.docks.set_tokens(tokens)
         self.actions_made.set_tokens(tokens)
         self.watching.set_tokens(tokens)
+        self.predicting.set_tokens(tokens)
 
     # -- what Qt tells ---------------------------------------------------------------------------
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -539,6 +551,7 @@ class MainWindow(QMainWindow):
         self.recording.stop()
         self._keep_layout()
         self.watching.close()
+        self.predicting.close()
         self.closed.emit()
         event.accept()
         app = QApplication.instance()

@@ -30,6 +30,7 @@ class Situation:
         has_run: Whether a run is open.
         monitoring: Whether the centre shows the run.
         noticed: Whether a notice is shown.
+        predicting: Whether a roll-out is under way.
     """
 
     session: Session
@@ -38,6 +39,7 @@ class Situation:
     has_run: bool = False
     monitoring: bool = False
     noticed: bool = False
+    predicting: bool = False
 
     @property
     def frames(self) -> int:
@@ -80,6 +82,7 @@ class Action:
             `on_canvas`).
         icon_on: Another icon while it is on.
         apart: A line before it in its menu.
+        reason: One sentence on why it is not offered now, for its tool tip.
     """
 
     key: str
@@ -97,6 +100,7 @@ class Action:
     on_timeline: bool = False
     icon_on: str = ""
     apart: bool = False
+    reason: Callable[[Situation], str] | None = None
 
     @property
     def plain(self) -> str:

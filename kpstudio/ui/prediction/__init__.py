@@ -1,0 +1,1 @@
+"""Futures in the window: predicting, what-if branches, comparing two, their curves."""
