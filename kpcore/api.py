@@ -78,11 +78,14 @@ class Decoding:
         layers: Glimpses and background, where the family has them: then
             `layers.composite(latents)` equals `image`.
         heatmaps: One map per particle in [0, 1], row-major, y down, covering the whole image.
+        alphas: Share of each particle in each pixel of the picture, where particles share it among
+            themselves; such families have no layers, for a moved particle is drawn anew.
     """
 
     image: Image
     layers: Layers | None = None
     heatmaps: Float[Tensor, "B K h w"] | None = None
+    alphas: Float[Tensor, "B K H W"] | None = None
 
 
 class Decoder(Protocol):

@@ -26,6 +26,7 @@ class Capabilities:
         levels: Levels of the pyramid; 1 for flat models.
         layers: Decoding gives one RGBA layer per particle over a background.
         heatmaps: Decoding gives one heatmap per particle.
+        alphas: Decoding gives each particle's share in each pixel.
         glimpse_px: Side of a particle's glimpse in pixels; 0 when it has none.
         needs_reference: Encoding wants a reference image too.
         fixed_count: Decoding needs all K particles; otherwise any subset decodes.
@@ -45,6 +46,7 @@ class Capabilities:
     levels: int = 1
     layers: bool = False
     heatmaps: bool = False
+    alphas: bool = False
     glimpse_px: int = 0
     needs_reference: bool = False
     fixed_count: bool = True
