@@ -55,7 +55,7 @@ def read_idx(path: Path) -> UInt8[ndarray, "..."]:
     count = magic & 0xFF
     shape = struct.unpack(f">{count}I", data[4 : 4 + 4 * count].ljust(4 * count, b"\0"))
     body = np.frombuffer(data[4 + 4 * count :], np.uint8)
-    if body.size != np.prod(shape):
+    if len(data) < 4 + 4 * count or body.size != np.prod(shape):
         raise DataError(
             f"'{path.name}' holds {body.size} bytes of {int(np.prod(shape))}; copy it again"
         )
