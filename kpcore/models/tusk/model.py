@@ -93,7 +93,7 @@ class Tusk(KeypointModel):
             features=c.descriptor,
             presence="score",
             prototypes=c.prototypes,
-            heatmaps=c.blend == "alpha",
+            alphas=c.blend == "alpha",
             fixed_count=False,
         )
 
@@ -160,7 +160,7 @@ class Tusk(KeypointModel):
         rows, columns = splats(found.position, self.config.map_size, self.config.splat_var_px)
         carried = found.descriptor * found.confidence[..., None]
         maps = torch.einsum("bkc,bkh,bkw->bchw", carried, rows, columns)
-        return self.networks.decoder(_channels_last(maps))
+        return self.networks.decoder(maps)
 
     def layers(self, found: Keypoints) -> Float[Tensor, "B K 4 H W"]:
         """Return each keypoint's colours, and the logit of its alpha, decoded by itself."""
@@ -170,7 +170,7 @@ class Tusk(KeypointModel):
         if maps.shape[1] == 0:
             side = self.config.image_size
             return maps.new_zeros(len(maps), 0, 4, side, side)
-        drawn = self.networks.decoder(_channels_last(maps.flatten(0, 1)))
+        drawn = self.networks.decoder(maps.flatten(0, 1))
         return drawn.unflatten(0, maps.shape[:2])
 
     def blended(
@@ -188,11 +188,7 @@ class Tusk(KeypointModel):
         logits = layers[:, :, 3].masked_fill(~there, -1e9)
         alpha = logits.softmax(1) * there
         image = (alpha[:, :, None] * layers[:, :, :3]).sum(1)
-        return Decoding(image.clamp(0.0, 1.0), heatmaps=alpha)
-
-
-def _channels_last(maps: Tensor) -> Tensor:
-    return maps.contiguous(memory_format=torch.channels_last)
+        return Decoding(image.clamp(0.0, 1.0), alphas=alpha)
 
 
 class _CachingDecoder:
