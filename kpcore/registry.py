@@ -17,6 +17,7 @@ FAMILIES = MappingProxyType(
         "dlp-masked": "kpcore.models.dlp",
         "dlp-compact": "kpcore.models.dlp_compact",
         "lmdis": "kpcore.models.lmdis",
+        "tusk": "kpcore.models.tusk",
         "keynet": "kpcore.models.keynet",
         "transporter": "kpcore.models.transporter",
         "keypoint-pyramids": "kpcore.models.keypoint_pyramids",

@@ -157,6 +157,11 @@ def test_a_decoding_is_what_the_capabilities_say(model):
         assert gap(decoding.layers.composite(latents), decoding.image) <= 1e-5
         elsewhere = apart(latents, seed=8)
         assert gap(decoding.layers.composite(elsewhere), decoding.image) > 1e-3
+    assert (decoding.alphas is not None) == able.alphas
+    if decoding.alphas is not None:
+        assert decoding.alphas.shape == (2, able.particles, *able.image_size)
+        assert float(decoding.alphas.min()) >= 0.0
+        assert float(decoding.alphas.sum(1).max()) <= 1.0 + 1e-5
     assert (decoding.heatmaps is not None) == able.heatmaps
     if decoding.heatmaps is not None:
         assert decoding.heatmaps.shape[:2] == (2, able.particles)
