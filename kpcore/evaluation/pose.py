@@ -54,7 +54,7 @@ class Watched:
         return self.points[:, :, rows]
 
 
-def watch(model: KeypointModel, seed: int, videos: int, frames: int = 30) -> Watched:
+def watch(model: KeypointModel, seed: int, videos: int, frames: int = 24) -> Watched:
     """Return what a model finds in the first videos of a stream.
 
     Args:
@@ -128,6 +128,6 @@ def measure_truth(train: Watched, test: Watched) -> PoseFigures:
     return PoseFigures(test.joints.shape[2], 0.0, 0.0, 0.0, told.accuracy)
 
 
-def watch_both(model: KeypointModel, videos: int, frames: int = 30) -> tuple[Watched, Watched]:
+def watch_both(model: KeypointModel, videos: int, frames: int = 24) -> tuple[Watched, Watched]:
     """Return what a model finds in videos of the people trained on, and of others."""
     return watch(model, 0, videos, frames), watch(model, HELD_OUT_SEED, videos, frames)

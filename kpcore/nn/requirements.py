@@ -11,7 +11,7 @@ from kpcore.latents import Latents
 
 
 def require_pictures(size: int, image: Tensor, reference: Tensor | None) -> None:
-    """Require RGB pictures of the model's size, and one reference for each or one for all.
+    """Require RGB pictures of the model's size, and one reference for each.
 
     Raises:
         ShapeError: They have another shape.
@@ -22,10 +22,9 @@ def require_pictures(size: int, image: Tensor, reference: Tensor | None) -> None
                 f"the {name} has shape {tuple(picture.shape)}; this model takes (B, 3, {size}, "
                 f"{size})"
             )
-    if reference is not None and len(reference) not in (1, len(image)):
+    if reference is not None and len(reference) != len(image):
         raise ShapeError(
-            f"there are {len(reference)} references for {len(image)} images; give one for each, "
-            f"or one for all"
+            f"there are {len(reference)} references for {len(image)} images; give one for each"
         )
 
 

@@ -58,11 +58,10 @@ class KeyNet(KeypointModel):
         """Return the picture, not clamped, and the Gaussian maps it was made with."""
         c = self.config
         maps = keypoint_maps(position, c.side, c.sigma)
-        parts = [context["appearance"].expand(len(maps), -1, -1, -1), maps]
+        parts = [context["appearance"], maps]
         if not c.residual:
             return self.renderer(torch.cat(parts, 1)), maps
-        before = keypoint_maps(context["position"], c.side, c.sigma)
-        parts.append(before.expand(len(maps), -1, -1, -1))
+        parts.append(keypoint_maps(context["position"], c.side, c.sigma))
         # The renderer's grey start is taken off again: the difference begins at nothing.
         return context["picture"] + self.renderer(torch.cat(parts, 1)) - 0.5, maps
 
@@ -71,8 +70,8 @@ class KeyNet(KeypointModel):
 
         Args:
             image: Pictures whose keypoints are wanted.
-            reference: Pictures whose appearance is decoded, one for each image or one for all;
-                None means the images themselves.
+            reference: Pictures whose appearance is decoded, one for each image; None means the
+                images themselves.
         """
         require_pictures(self.config.image_size, image, reference)
         latents = Latents(self.keypoints(image), Topology.flat(self.config.keypoints))

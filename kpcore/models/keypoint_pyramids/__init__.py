@@ -31,6 +31,7 @@ _SMALL = PyramidsConfig(
     widths=(8, 24, 48, 64),
     channels=48,
     head_widths=(48, 48),
+    softmax_gain=4.0,
     appearance_widths=(8, 24, 48),
     renderer_widths=(48, 24, 8),
     level_channels=(48, 24),
@@ -51,9 +52,9 @@ PRESETS = MappingProxyType(
         "small": Preset(
             _SMALL,
             Recipe(
-                batch=16,
-                learning_rate=1e-3,
-                steps=2500,
+                batch=8,
+                learning_rate=2e-3,
+                steps=2400,
                 epochs=None,
                 milestones=(0.7, 0.9),
                 decay=0.3,

@@ -124,13 +124,13 @@ class KeypointPyramids(KeypointModel):
             level: The level to decode alone; None decodes all together.
         """
         maps = self.maps(position)
-        parts = [context["appearance"].expand(len(maps), -1, -1, -1), maps]
+        parts = [context["appearance"], maps]
         if level is not None:
             return self.levels[level](torch.cat(parts, 1))
         assert self.combined is not None
         if not self.config.residual:
             return self.combined(torch.cat(parts, 1))
-        parts.append(self.maps(context["base_position"]).expand(len(maps), -1, -1, -1))
+        parts.append(self.maps(context["base_position"]))
         # The renderer's grey start is taken off again: the difference begins at nothing.
         return context["picture"] + self.combined(torch.cat(parts, 1)) - 0.5
 
@@ -162,8 +162,8 @@ class KeypointPyramids(KeypointModel):
 
         Args:
             image: Pictures whose keypoints are wanted.
-            reference: Pictures of the same scene that give appearance, one for each image or one
-                for all; None means the images themselves. One encoding serves all drags.
+            reference: Pictures of the same scene that give appearance, one for each image; None
+                means the images themselves. One encoding serves all drags.
         """
         require_pictures(self.config.image_size, image, reference)
         seen = self.see(image)
@@ -199,11 +199,10 @@ class KeypointPyramids(KeypointModel):
         old, base = context["donor_position"], context["base_position"]
         if self.combined is None:
             old, base, position = (self.by_level(places)[-1] for places in (old, base, position))
-        count = len(position)
         features = transport_moved(
-            context["base"].expand(count, -1, -1, -1),
-            context["donor"].expand(count, -1, -1, -1),
-            self.maps(base).expand(count, -1, -1, -1),
+            context["base"],
+            context["donor"],
+            self.maps(base),
             self.maps(position),
             position - old,
         )

@@ -23,9 +23,9 @@ _TABLE = Recipe(
     batch=32, learning_rate=1e-4, steps=200_000, epochs=None, milestones=(), adam_eps=1e-8
 )
 _SMALL = Recipe(
-    batch=16,
-    learning_rate=1e-3,
-    steps=2500,
+    batch=8,
+    learning_rate=2e-3,
+    steps=2400,
     epochs=None,
     milestones=(0.7, 0.9),
     decay=0.3,
@@ -50,6 +50,7 @@ _SMALL_FLAT = TransporterConfig(
     pyramid_channels=48,
     head_widths=(48, 48),
     softmax="joint",
+    softmax_gain=4.0,
     norm="batch",
     reference_within=50,
 )

@@ -86,9 +86,8 @@ class Transporter(KeypointModel):
 
         Args:
             image: Pictures whose keypoints are wanted.
-            reference: Pictures into which they are put, one for each image or one for all; a frame
-                without the object at its old place gives cleaner edits. None means the images
-                themselves.
+            reference: Pictures into which they are put, one for each image; a frame without the
+                object at its old place gives cleaner edits. None means the images themselves.
         """
         require_pictures(self.config.image_size, image, reference)
         position, donor = self.keypoints(image), self.features(image)
@@ -104,11 +103,10 @@ class Transporter(KeypointModel):
         """Return the picture with each keypoint's features where the keypoint is now."""
         position, context = require_points(latents, self.config.keypoints, context)
         maps = self.maps(position)
-        count = len(maps)
         features = transport_moved(
-            context["base"].expand(count, -1, -1, -1),
-            context["donor"].expand(count, -1, -1, -1),
-            self.maps(context["base_position"]).expand(count, -1, -1, -1),
+            context["base"],
+            context["donor"],
+            self.maps(context["base_position"]),
             maps,
             position - context["donor_position"],
         )

@@ -35,3 +35,20 @@ def test_spatial_softmax_by_hand():
 
 def test_a_flat_map_points_to_the_middle():
     assert torch.allclose(spatial_softmax(torch.ones(3, 4, 6)), torch.zeros(3, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("height", "marginal", "joint"),
+    [(6.0, -0.017, -0.367), (20.0, -0.081, -0.600), (60.0, -0.433, -0.600)],
+)
+def test_the_two_forms_of_spatial_softmax_differ_by_far(height, marginal, joint):
+    maps = torch.zeros(1, 16, 16)
+    maps[0, 8, 3] = height  # column 3 lies at -0.6 of the corner-aligned grid
+    assert float(spatial_softmax(maps)[0, 0]) == pytest.approx(marginal, abs=1e-3)
+    assert float(spatial_softmax(maps, "joint")[0, 0]) == pytest.approx(joint, abs=1e-3)
+
+
+def test_the_two_forms_agree_where_a_map_is_a_sum_over_axes_and_sharp():
+    along = torch.tensor([0.0, 0.0, 300.0, 0.0])
+    maps = (along[:, None] + along)[None]
+    assert torch.allclose(spatial_softmax(maps), spatial_softmax(maps, "joint"), atol=1e-6)

@@ -1,0 +1,44 @@
+"""Figures of people: true joints tell everything, a part of them less."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from kpcore.data.synthetic.scene import HELD_OUT_SEED
+from kpcore.data.synthetic.stick_figures import FRAMES, StickFigures
+from kpcore.evaluation import pose
+from kpcore.models.keypoint_pyramids import PRESETS
+from kpcore.models.keypoint_pyramids.model import KeypointPyramids
+
+
+def true(seed: int, videos: int, frames: int) -> pose.Watched:
+    """What a model would see that finds the joints; the last five are a level of their own."""
+    truths = [StickFigures().truth(seed, video, FRAMES) for video in range(videos)]
+    joints = np.stack([truth.joints[:: FRAMES // frames][:frames] for truth in truths])
+    action = torch.tensor([truth.action for truth in truths])
+    return pose.Watched(torch.from_numpy(joints), joints, action, (0,) * 12 + (1,) * 5)
+
+
+def test_true_joints_are_regressed_exactly_and_levels_are_told_apart():
+    train, test = true(0, 22, 6), true(HELD_OUT_SEED, 22, 6)
+    all_of_them = pose.measure(train, test)
+    few = pose.measure(train, test, level=1)
+    assert all_of_them.rmse == pytest.approx(0.0, abs=1e-3)
+    assert all_of_them.keypoints == 17
+    assert few.keypoints == 5
+    assert few.rmse > 1.0
+
+
+def test_a_model_is_watched_with_its_levels_and_the_truth_of_the_same_frames():
+    model = KeypointPyramids(PRESETS["tiny"].config).eval()
+    watched = pose.watch(model, HELD_OUT_SEED, 2, frames=3)
+    assert watched.points.shape == (2, 3, 6, 2)
+    assert watched.level == (0, 0, 1, 1, 1, 1)
+    truth = StickFigures().truth(HELD_OUT_SEED, 1, FRAMES).joints
+    assert np.array_equal(watched.joints[1, 2], truth[2 * FRAMES // 3])
+    image = StickFigures().frame(HELD_OUT_SEED, 1, 32, 2 * FRAMES // 3).image
+    with torch.no_grad():
+        again = model.encode(torch.from_numpy(image)[None]).latents.position[0]
+    assert torch.allclose(watched.points[1, 2], again, atol=1e-5)
