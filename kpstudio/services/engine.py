@@ -77,7 +77,6 @@ class Engine:
         session.view_changed.connect(self._on_view)
         self._worker = Worker(_KINDS, post, self._host.fall_back_to_cpu, self._complain, self._warn)
         self.background = Background(session, self._host, self._worker, self._on_piece)
-        self.background_wanted = True
         self.read_ahead = ReadAhead(post, self._on_read, self._on_unread)
 
     # -- asked by the window ----------------------------------------------------------------------
@@ -146,6 +145,21 @@ class Engine:
             KpError: Nothing is open, or the frame cannot be read.
         """
         return self._host.framed(frame)[1:]
+
+    def is_ready(self, frame: int) -> bool:
+        """Return whether a frame of the media could be shown at once; those beyond it always."""
+        media = self._session.document.media
+        return media is None or frame >= media.count or self.read_ahead.is_ready(frame)
+
+    def prepare(self, frames: Sequence[int]) -> None:
+        """Read these frames, the first one first; those beyond the media are passed over."""
+        media = self._session.document.media
+        if media is not None:
+            self.read_ahead.want([frame for frame in frames if frame < media.count])
+
+    def encode_in_background(self, wanted: bool) -> None:
+        """Encode every frame of videos, or only those that are looked at."""
+        self.background.pause(not wanted)
 
     def later(self, work: Callable[[ModelHost], None]) -> None:
         """Have the thread with the model do a piece of a roll-out once nothing more urgent waits.
@@ -297,7 +311,7 @@ class Engine:
         if document.model is None or document.media.fps is None or document.media.count < 2:
             return
         linker = self._linker
-        if self.background_wanted and linker is not None:
+        if linker is not None:
             height, width = document.model.capabilities.image_size
             self.background.open(
                 (document.model.key, document.media.key),

@@ -40,6 +40,10 @@ class Settings:
         record_folder: Where recordings go; empty for the user's videos.
         show_welcome: Whether the welcome page comes up with nothing open.
         autosave: Whether edits are logged for recovery after a crash.
+        encode_videos: Whether every frame of a video is encoded in the background.
+        raw_numbers: Whether particles are numbered by row, not followed over frames.
+        trail_frames: How many frames back the trails reach.
+        frame_cache_mb: Room for frames that were read ahead, in megabytes.
     """
 
     theme: Theme = "system"
@@ -51,6 +55,10 @@ class Settings:
     record_folder: str = ""
     show_welcome: bool = True
     autosave: bool = True
+    encode_videos: bool = True
+    raw_numbers: bool = False
+    trail_frames: int = 12
+    frame_cache_mb: int = 256
 
 
 def default_path() -> Path:

@@ -83,7 +83,7 @@ class Encodings:
         self._drop(frame)
         self._whole[frame] = encoding
         self._context_bytes += _context_bytes(encoding)
-        self.tracks.begin(frame, latents.count)
+        self.tracks.begin(frame, latents.topology.identity)
         if self._context_bytes > self._room:
             self._make_room(frame)
 

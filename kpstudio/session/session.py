@@ -244,9 +244,24 @@ class Session:
         if latents is None:
             return ()
         numbers = None
-        if not self._view.raw_numbers:
+        if self.is_matched(frame):
             numbers = self.document.encoded.tracks.numbers(frame)
         return numbers if numbers and len(numbers) == latents.count else latents.topology.identity
+
+    def selection_at(self, frame: int) -> frozenset[int]:
+        """Return the rows of a frame at which the selected particles are there."""
+        shown, selection = self._view.frame, self._view.selection
+        if frame == shown or not selection:
+            return selection
+        return self._followed(selection, shown, frame)
+
+    def _followed(self, rows: frozenset[int], old: int, new: int) -> frozenset[int]:
+        """Return the rows of a frame that have the numbers of rows of another."""
+        before, after = self.numbers(old), self.numbers(new)
+        if not before or not after:
+            return rows
+        chosen = {before[row] for row in rows if row < len(before)}
+        return frozenset(row for row, number in enumerate(after) if number in chosen)
 
     def is_matched(self, frame: int) -> bool:
         """Return whether the numbers of a frame come from matching it with its neighbours."""
@@ -359,6 +374,9 @@ class Session:
         old, self._view = self._view, replace(self._view, **changes)
         if self._view == old:
             return
+        if self._view.frame != old.frame and old.selection and "selection" not in changes:
+            rows = self._followed(old.selection, old.frame, self._view.frame)
+            self._view = replace(self._view, selection=rows, hovered=None)
         if self._view.frame != old.frame:
             self.cancel()
             self._visit += 1
@@ -369,6 +387,8 @@ class Session:
         if self._view.frame != old.frame:
             self._changed()
             self._want_encoding()
+        elif self._view.raw_numbers is not old.raw_numbers:
+            self.document_changed.emit(self.document)
         elif old.playing and not self._view.playing:
             self._forget_visits()
             self._changed()

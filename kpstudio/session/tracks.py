@@ -35,10 +35,10 @@ class Tracks:
         self._numbers: dict[int, tuple[int, ...]] = {}
         self._back: dict[int, dict[int, int]] = {}
 
-    def begin(self, frame: int, count: int) -> None:
-        """Number the particles of a frame by their rows, unless another was numbered before."""
+    def begin(self, frame: int, numbers: tuple[int, ...]) -> None:
+        """Number the particles of a frame, unless another was numbered before."""
         if not self._numbers:
-            self._numbers[frame] = tuple(range(count))
+            self._numbers[frame] = numbers
             self._spread(frame)
 
     def link(self, frame: int, link: Link) -> None:

@@ -87,6 +87,7 @@ class ViewState:
         comparison: Which futures are compared.
         playing: Frames follow each other by the clock; pictures may come a little late.
         raw_numbers: Particles are numbered by their row in each frame, not followed over frames.
+        trail_frames: How many frames back the trails reach.
     """
 
     frame: int = 0
@@ -100,6 +101,7 @@ class ViewState:
     comparison: Comparison = Comparison()
     playing: bool = False
     raw_numbers: bool = False
+    trail_frames: int = 12
 
     def layer(self, name: LayerName) -> LayerView:
         """Return the row called `name`."""

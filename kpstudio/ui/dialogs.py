@@ -193,6 +193,14 @@ class Preferences(QDialog):
         self.autosave.setChecked(settings.autosave)
         self.welcome = QCheckBox("Show the welcome page when nothing is open", self)
         self.welcome.setChecked(settings.show_welcome)
+        self.encode = QCheckBox("Encode every frame of a video in the background", self)
+        self.encode.setChecked(settings.encode_videos)
+        self.raw = QCheckBox("Number particles by row instead of following them", self)
+        self.raw.setChecked(settings.raw_numbers)
+        self.trails = self._number("Length of trails", " frames", 1, 200, settings.trail_frames)
+        self.cache = self._number(
+            "Room for frames read ahead", " MB", 16, 16_384, settings.frame_cache_mb
+        )
         row = QHBoxLayout()
         row.addWidget(self.folder, 1)
         row.addWidget(browse)
@@ -204,6 +212,10 @@ class Preferences(QDialog):
         label = QLabel("&Folder for recordings", self)
         label.setBuddy(self.folder)
         form.addRow(label, row)
+        form.addRow("&Length of trails", self.trails)
+        form.addRow("Room for frames read a&head", self.cache)
+        form.addRow(self.encode)
+        form.addRow(self.raw)
         form.addRow(self.autosave)
         form.addRow(self.welcome)
         buttons = QDialogButtonBox(
@@ -226,6 +238,14 @@ class Preferences(QDialog):
         combo.setCurrentIndex(max(0, combo.findData(chosen)))
         return combo
 
+    def _number(self, name: str, unit: str, low: int, high: int, value: int) -> QSpinBox:
+        spin = QSpinBox(self)
+        spin.setRange(low, high)
+        spin.setSuffix(unit)
+        spin.setValue(value)
+        spin.setAccessibleName(name)
+        return spin
+
     def _choose(self) -> None:
         start = self.folder.text() or str(Path.home())
         path = QFileDialog.getExistingDirectory(self, "Folder for recordings", start)
@@ -241,6 +261,10 @@ class Preferences(QDialog):
             "record_folder": self.folder.text().strip(),
             "autosave": self.autosave.isChecked(),
             "show_welcome": self.welcome.isChecked(),
+            "encode_videos": self.encode.isChecked(),
+            "raw_numbers": self.raw.isChecked(),
+            "trail_frames": self.trails.value(),
+            "frame_cache_mb": self.cache.value(),
         }
 
     def _accept(self) -> None:

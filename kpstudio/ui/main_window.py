@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 )
 
 from kpcore.errors import KpError
+from kpstudio.services.settings import Settings
 from kpstudio.session.document import Document
 from kpstudio.session.edits import SetFeatures
 from kpstudio.ui.action_set import ActionSet
@@ -93,6 +94,7 @@ class MainWindow(QMainWindow):
         self.welcome = WelcomePage(theme.tokens, studio.thumbnails)
         self._make_centre()
         self.player = Player(self.session, studio.playback, self)
+        self.player.set_source(self.engine.is_ready, self.engine.prepare)
         self.docks = Docks(self, studio.thumbnails)
         self.status = StatusBar(self.session, self.engine, self)
         self.setStatusBar(self.status)
@@ -142,6 +144,7 @@ class MainWindow(QMainWindow):
         self.actions_made.bind_canvas(self.compare)
         self.actions_made.bind_timeline(self.docks.timeline)
         self.docks.timeline.transport.bind(self.actions_made)
+        self.docks.timeline.follow(self.engine.background)
         self.predicting.bind()
         self.docks.particles.table.addAction(self.actions_made["turn-off"])
         self.actions_made.fill_menu_bar(self.menuBar())
@@ -169,6 +172,7 @@ class MainWindow(QMainWindow):
         session.history_changed.connect(self._soon)
         session.saved_changed.connect(self._on_saved)
         self.player.changed.connect(self._on_player)
+        self.player.told.connect(self.status.set_played)
         self.predicting.shown_changed.connect(self._show_centre)
         session.picture_changed.connect(self._on_picture)
         self.settings.changed.connect(self._on_settings)
@@ -481,6 +485,7 @@ class MainWindow(QMainWindow):
         settings = self.settings.settings
         if settings.theme != self.theme.choice:
             self.theme.choose(settings.theme)
+        self._apply_player(settings)
         self.welcome.set_recent(settings.recent)
         shipped = tuple(str(path) for path in library.checkpoints())
         known = [path for path in settings.recent if library.kind_of(path) == "checkpoint"]
@@ -492,6 +497,14 @@ class MainWindow(QMainWindow):
         ]
         samples = [str(path) for path in library.samples()]
         self.docks.media.set_paths(tuple(dict.fromkeys((*media, *samples))))
+
+    def _apply_player(self, settings: Settings) -> None:
+        self.engine.encode_in_background(settings.encode_videos)
+        self.engine.read_ahead.set_limit(settings.frame_cache_mb * 1_000_000)
+        self.session.update_view(
+            raw_numbers=settings.raw_numbers, trail_frames=settings.trail_frames
+        )
+        self._soon()
 
     def _on_theme(self) -> None:
         tokens = self.theme.tokens

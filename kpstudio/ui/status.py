@@ -8,6 +8,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
 
 from kpstudio.services.engine import Engine, Timings
+from kpstudio.services.playback import Shown
 from kpstudio.session.session import Session
 from kpstudio.ui.theme import tabular
 
@@ -22,6 +23,7 @@ class StatusBar(QStatusBar):
         self._session, self._engine = session, engine
         self._pointer: tuple[float, float] | None = None
         self._busy = ""
+        self._played = Shown()
         self._recording_since: float | None = None
         self.setSizeGripEnabled(False)
         self.setAccessibleName("Status")
@@ -75,6 +77,11 @@ class StatusBar(QStatusBar):
         else:
             self._clock.start()
         self.refresh()
+
+    def set_played(self, shown: Shown) -> None:
+        """Tell how playback goes."""
+        self._played = shown
+        self._soon()
 
     def _on_busy(self, text: str) -> None:
         self._busy = text
@@ -130,6 +137,9 @@ class StatusBar(QStatusBar):
         return f"{len(self._session.view.selection)} of {latents.count} selected"
 
     def _speed_of(self, timings: Timings) -> str:
+        if self._session.view.playing:
+            played = self._played
+            return f"playing · {played.frames_per_s:.0f} fps · {played.dropped} dropped"
         if self._session.picture("edited") is None:
             return ""
         took = timings.preview_ms if timings.tier == "preview" else timings.decode_ms

@@ -10,6 +10,7 @@ from kpstudio.ui.action_tables.entry import (
     Situation,
     frames_ahead,
     frames_behind,
+    has_both,
     has_frames,
 )
 
@@ -29,6 +30,10 @@ def _play_label(session: Session) -> str:
 def _speed_up(window: MainWindow, factor: float) -> None:
     playback = window.player.playback
     playback.set_speed(playback.speed * factor)
+
+
+def _encodes(window: MainWindow) -> bool:
+    return window.settings.settings.encode_videos
 
 
 PLAYBACK = (
@@ -77,6 +82,13 @@ PLAYBACK = (
     Action("loop-all", "Loop &all", "Begin again at the end", "Playback",
            lambda w: w.player.next_loop(), ("Shift+L",), enabled=has_frames,
            checked=lambda w: w.player.playback.loop == "all", on_canvas=True, on_timeline=True),
+    Action("encode-all", "&Encode every frame", "Encode the whole video in the background, or wait",
+           "Playback", lambda w: w.settings.update(encode_videos=not _encodes(w)), (),
+           "particles", has_both, _encodes, apart=True),
+    Action("raw-numbers", "N&umber particles by row",
+           "Number particles as the model orders them in each frame, not as they are matched",
+           "Playback", lambda w: w.settings.update(raw_numbers=not w.session.view.raw_numbers),
+           (), "table", has_both, lambda w: w.session.view.raw_numbers),
     Action("timeline-all", "Show the &whole clip", "Let the timeline show every frame",
            "Playback", lambda w: w.docks.timeline.axis.show_all(), (), "fit-view", has_frames,
            on_timeline=True, apart=True),

@@ -137,6 +137,9 @@ class Canvas(PictureView):
         """Begin what the press asks for, or finish what a key began."""
         pointer = Pointer.of(event.position(), event.modifiers())
         self._last_pointer, self._by_keyboard = pointer, False
+        if self._session.view.playing:
+            # what the hand takes hold of is what is on screen, and time must not carry it away
+            self._session.update_view(playing=False, frame=self._renderer.frame)
         if isinstance(self._gesture, ChangePresence):
             self._finish(pointer)
             return

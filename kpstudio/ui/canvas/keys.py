@@ -62,7 +62,8 @@ def neighbour(session: Session, step: int, *, wrap: bool = True) -> int | None:
     if latents is None:
         return None
     kept = session.document.kept(session.view.frame)
-    rows = sorted(kept, key=lambda row: latents.topology.identity[row])
+    numbers = session.numbers(session.view.frame)
+    rows = sorted(kept, key=lambda row: numbers[row])
     if not rows:
         return None
     chosen = [index for index, row in enumerate(rows) if row in session.view.selection]

@@ -25,7 +25,7 @@ class Mark:
 
     Attributes:
         row: Of the latents.
-        identity: Its stable number; shown from 1.
+        identity: Its number; shown from 1.
         at: Unit coordinates.
         home: Where it was encoded, when it has been moved from there; else None.
         sigma: Standard deviation of its position along x and y; None when the model gives none.
@@ -34,6 +34,7 @@ class Mark:
         selected: Whether it is selected.
         hovered: Whether the mouse is over it.
         presence: 0..1; None when all particles of the model are present.
+        matched: Its number was carried over from neighbouring frames.
     """
 
     row: int
@@ -46,11 +47,15 @@ class Mark:
     selected: bool = False
     hovered: bool = False
     presence: float | None = None
+    matched: bool = False
 
     @property
     def words(self) -> str:
         """One line with its numbers."""
-        parts = [f"Particle {self.identity + 1}", f"x {self.at[0]:.3f}", f"y {self.at[1]:.3f}"]
+        name = f"Particle {self.identity + 1}"
+        if self.matched:
+            name += f" (matched over frames; row {self.row + 1} here)"
+        parts = [name, f"x {self.at[0]:.3f}", f"y {self.at[1]:.3f}"]
         if self.sigma is not None:
             parts.append(f"σ {math.sqrt(self.sigma[0] * self.sigma[1]):.3f}")  # noqa: RUF001
         if self.presence is not None:
@@ -70,15 +75,17 @@ class MarkReader:
         self._certainty: list[float] = []
         self._presence: list[float] | None = None
 
-    def read(self, place: Place) -> tuple[Mark, ...]:
-        """Return the marks of the shown frame, in the order in which they are painted.
+    def read(self, place: Place, frame: int | None = None) -> tuple[Mark, ...]:
+        """Return the marks of a frame, in the order in which they are painted.
 
         Args:
             place: Where to show the particles: after edits, or as encoded.
+            frame: Of the picture that they lie on; None for the shown one.
         """
         document, view = self._session.document, self._session.view
-        original = document.original(view.frame)
-        latents = original if place == "encoded" else document.latents(view.frame)
+        frame = view.frame if frame is None else frame
+        original = document.original(frame)
+        latents = original if place == "encoded" else document.latents(frame)
         if latents is None:
             return ()
         self._read_spread(latents)
@@ -86,19 +93,23 @@ class MarkReader:
         homes = positions
         if original is not None and original is not latents:
             homes = _points(original, "position")
-        kept = document.kept(view.frame)
+        kept = document.kept(frame)
+        numbers = self._session.numbers(frame)
+        matched = self._session.is_matched(frame)
+        selection = self._session.selection_at(frame)
         marks = [
             Mark(
                 row,
-                latents.topology.identity[row],
+                numbers[row],
                 at,
                 homes[row] if at != homes[row] and math.dist(at, homes[row]) > MOVED else None,
                 self._sigmas[row] if self._sigmas else None,
                 self._certainty[row],
                 row in kept,
-                row in view.selection,
+                row in selection,
                 row == view.hovered,
                 self._presence[row] if self._presence else None,
+                matched,
             )
             for row, at in enumerate(positions)
         ]

@@ -203,6 +203,8 @@ class PictureView(QWidget):
 
     def _on_picture(self, role: str, picture: object) -> None:
         if role == self._role or role in ("input", "reconstruction"):
+            if self._session.view.playing:
+                self._marks = None
             self._refresh()
 
     def _forget_marks(self) -> None:
@@ -224,8 +226,7 @@ class PictureView(QWidget):
             if self._small and self._role in ("reconstruction", "difference"):
                 self._marks = ()
             else:
-                encoded = self._renderer.shown_role in ("input", "reconstruction")
-                self._marks = self._reader.read("encoded" if encoded else "edited")
+                self._marks = self._reader.read(self._renderer.place, self._renderer.frame)
         return self._marks
 
     def _look(self) -> Look:
@@ -243,9 +244,8 @@ class PictureView(QWidget):
         if latents is None:
             text = empty_sentence(self._session, self._role) or "No picture yet"
         elif chosen:
-            numbers = ", ".join(
-                str(latents.topology.identity[r] + 1) for r in chosen if r < latents.count
-            )
+            known = self._session.numbers(self._session.view.frame)
+            numbers = ", ".join(str(known[r] + 1) for r in chosen if r < len(known))
             text = f"{len(chosen)} of {latents.count} particles selected: {numbers}"
         else:
             text = f"{latents.count} particles, none selected; N selects the next one"

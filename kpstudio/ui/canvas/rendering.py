@@ -11,9 +11,10 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter
 from kpstudio.session.view import LayerView, Role
 from kpstudio.ui.canvas.ellipses import EllipseLayer
 from kpstudio.ui.canvas.mapping import Framing, Viewport
-from kpstudio.ui.canvas.marks import Mark
+from kpstudio.ui.canvas.marks import Mark, Place
 from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
+from kpstudio.ui.canvas.trails import TrailLayer
 
 if TYPE_CHECKING:
     from kpstudio.session.session import Picture, Session
@@ -48,11 +49,24 @@ class Renderer:
         self._images: dict[Role, tuple[Bytes, QImage]] = {}
         self._extras: dict[Role, tuple[Picture, Extras]] = {}
         self._ellipses = EllipseLayer()
+        self._trails = TrailLayer(session)
 
     @property
     def shown_role(self) -> Role:
         """Whose picture is shown: the input's while the original is held up."""
         return "input" if self._session.view.show_original else self._role
+
+    @property
+    def frame(self) -> int:
+        """Of the picture: while frames play it may be a little behind the session's."""
+        view = self._session.view
+        picture = self._session.picture(self.shown_role) if view.playing else None
+        return picture.frame if picture is not None else view.frame
+
+    @property
+    def place(self) -> Place:
+        """Where the particles of what is shown are: after edits, or as encoded."""
+        return "encoded" if self.shown_role in ("input", "reconstruction") else "edited"
 
     def image_size(self) -> tuple[int, int]:
         """Return (width, height) of the picture, or of the model's pictures while there is none."""
@@ -124,6 +138,10 @@ class Renderer:
         elif name == "ellipses":
             if not look.small:
                 self._ellipses.paint(painter, overlay.marks, viewport, view, opacity)
+        elif name == "trails":
+            if not look.small:
+                marks = overlay.marks
+                self._trails.paint(painter, marks, self.frame, self.place, viewport, opacity)
         elif name == "labels":
             overlay.paint_labels(painter, opacity, look.font)
         elif look.small or self._role == "difference":
@@ -157,8 +175,8 @@ class Renderer:
         """Return the overlays of the last exact picture of what is shown."""
         role: Role = "edited" if self.shown_role == "edited" else "reconstruction"
         picture = self._session.picture(role)
-        document, view = self._session.document, self._session.view
-        latents = document.latents(view.frame)
+        document, frame = self._session.document, self.frame
+        latents = document.latents(frame)
         if picture is None or latents is None:
             self._extras.pop(role, None)
             return None
@@ -168,11 +186,12 @@ class Renderer:
             count = max((len(array) for array in arrays.values()), default=0)
             rows = range(latents.count)
             if count < latents.count:
-                rows = sorted(document.kept(view.frame))
-            identities = [latents.topology.identity[row] for row in rows]
+                rows = sorted(document.kept(frame))
+            numbers = self._session.numbers(frame)
+            identities = [numbers[row] for row in rows]
             held = (picture, Extras(arrays, rows, identities))
             self._extras[role] = held
-        return held[1] if held and held[0].frame == view.frame else None
+        return held[1] if held and held[0].frame == frame else None
 
 
 def _target(viewport: Viewport) -> QRectF:

@@ -37,7 +37,7 @@ class Line:
 
     Attributes:
         row: Of the latents.
-        identity: Its stable number, from 0.
+        identity: Its number, from 0.
         x: Left to right, -1..1.
         y: Top to bottom, -1..1.
         sigma: Mean standard deviation, or None.
@@ -100,11 +100,11 @@ class ParticleTable(QAbstractTableModel):
         latents, original = session.latents, document.original(frame)
         if latents is None or original is None or document.model is None:
             return []
-        order = document.ranking(frame)
+        order, numbers = document.ranking(frame), session.numbers(frame)
         if self.order == "number":
-            order = sorted(order, key=lambda row: latents.topology.identity[row])
+            order = sorted(order, key=lambda row: numbers[row])
         kept = document.kept(frame)
-        return lines_of(latents, original, order, kept)
+        return lines_of(latents, original, order, kept, numbers)
 
     # -- what Qt asks ----------------------------------------------------------------------------
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
@@ -178,9 +178,13 @@ class ParticleTable(QAbstractTableModel):
 
 
 def lines_of(
-    latents: Latents, original: Latents, order: Sequence[int], kept: frozenset[int]
+    latents: Latents,
+    original: Latents,
+    order: Sequence[int],
+    kept: frozenset[int],
+    numbers: Sequence[int],
 ) -> list[Line]:
-    """Return the lines of a table in the given order of rows."""
+    """Return the lines of a table in the given order of rows, each with its row's number."""
     position: Any = latents.rows("position")
     home: Any = original.rows("position")
     spread: Any = latents.rows("position_log_var")
@@ -197,7 +201,7 @@ def lines_of(
         lines.append(
             Line(
                 row,
-                latents.topology.identity[row],
+                numbers[row],
                 position[row][0],
                 position[row][1],
                 sigma,

@@ -37,6 +37,7 @@ class Player(QObject):
         self.playback = playback
         self._session = session
         self._media: MediaInfo | None = None
+        self._starting = False
         self._is_ready: Callable[[int], bool] = lambda frame: True
         self._want: Callable[[list[int]], None] = lambda frames: None
         self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
@@ -98,6 +99,12 @@ class Player(QObject):
         else:
             self.go(max(ahead, default=frames[-1]))
 
+    def set_beyond(self, frames: int) -> None:
+        """Have `frames` more frames follow those of the media; the document's own are known."""
+        self.playback.set_beyond(frames)
+        if self.frame >= self.count:
+            self.go(self.count - 1)
+
     def next_loop(self) -> None:
         """Repeat all, or nothing again."""
         self.playback.set_loop("off" if self.playback.loop == "all" else "all")
@@ -124,6 +131,7 @@ class Player(QObject):
     # -- what others say -------------------------------------------------------------------------
     def _on_playback(self) -> None:
         playing = self.playback.playing
+        self._starting = playing
         if playing and not self._timer.isActive():
             self._timer.start(0)
             self._teller.start()
@@ -132,6 +140,7 @@ class Player(QObject):
             self._teller.stop()
             self._tell()
         self._session.update_view(playing=playing, frame=self.playback.frame)
+        self._starting = False
         self.changed.emit()
 
     def _on_document(self, document: Document) -> None:
@@ -142,10 +151,10 @@ class Player(QObject):
             else:
                 self.playback.set_media(media.count, media.fps, media.times)
         if self._media is not None:
-            self.playback.set_beyond(document.length - self._media.count)
-            if self.frame >= self.count:
-                self.go(self.count - 1)
+            self.set_beyond(document.length - self._media.count)
 
     def _on_view(self, view: ViewState) -> None:
         if view.frame != self.playback.frame:
             self.playback.seek(view.frame)
+        if self.playback.playing and not view.playing and not self._starting:
+            self.playback.pause()

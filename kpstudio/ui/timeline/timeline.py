@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from kpstudio.services.background import Background, Progress
 from kpstudio.services.thumbnails import Thumbnails
 from kpstudio.session.document import Document, MediaInfo
 from kpstudio.session.session import Session
@@ -16,7 +17,7 @@ from kpstudio.ui.panels.panel import Panel
 from kpstudio.ui.theme import GRID, Tokens
 from kpstudio.ui.timeline.axis import FrameAxis
 from kpstudio.ui.timeline.film import Film
-from kpstudio.ui.timeline.player import Player
+from kpstudio.ui.timeline.player import TELL_MS, Player
 from kpstudio.ui.timeline.ruler import Ruler
 from kpstudio.ui.timeline.strip import Strip
 from kpstudio.ui.timeline.transport import Transport
@@ -48,6 +49,9 @@ class Timeline(Panel):
         self.player = player
         self.axis = FrameAxis(self)
         self._media: MediaInfo | None = None
+        self._background: Background | None = None
+        self._teller = QTimer(self, singleShot=True, interval=TELL_MS)
+        self._teller.timeout.connect(self._tell)
         self.transport = Transport(session, player, self)
         self.ruler = Ruler(session, self.axis, player, tokens, self)
         self.film = Film(session, self.axis, tokens, thumbnails, self)
@@ -64,6 +68,28 @@ class Timeline(Panel):
         session.document_changed.connect(self._on_document)
         session.view_changed.connect(self._on_view)
         self._on_player()
+
+    def follow(self, background: Background) -> None:
+        """Tell how far the encoding in the background is."""
+        self._background = background
+        background.changed.connect(self._on_background)
+
+    def _on_background(self, progress: Progress) -> None:
+        if progress.is_over or progress.paused:
+            self._tell()
+        elif not self._teller.isActive():
+            self._teller.start()
+
+    def _tell(self) -> None:
+        if self._background is None:
+            return
+        now = self._background.progress
+        text = ""
+        if now.paused and not now.is_over:
+            text = f"· {now.done:,} of {now.total:,} encoded, paused"
+        elif not now.is_over:
+            text = f"· encoding {now.done:,} of {now.total:,}"
+        self.transport.set_encoded(text)
 
     # -- for others ------------------------------------------------------------------------------
     def add_strip(self, widget: QWidget) -> None:

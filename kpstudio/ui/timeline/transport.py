@@ -14,7 +14,7 @@ from kpstudio.ui.theme import GRID, tabular
 from kpstudio.ui.timeline.player import Player
 
 BUTTONS = ("first-frame", "previous-frame", "play", "next-frame", "last-frame")
-CHIPS = ("speed-normal", "loop-all", "loop-ab")
+CHIPS = ("raw-numbers", "speed-normal", "loop-ab", "loop-all")
 
 
 class Actions(Protocol):
@@ -32,6 +32,7 @@ class Transport(QWidget):
         super().__init__(parent)
         self._session, self._player = session, player
         self._by_program = False
+        self._chips: dict[str, QToolButton] = {}
         self.setAccessibleName("Transport")
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(GRID + 2, 0, GRID + 2, 0)
@@ -76,7 +77,10 @@ class Transport(QWidget):
         for key in CHIPS:
             button = self._button(actions[key], icon_only=False)
             button.setProperty("role", "chip")
+            self._chips[key] = button
             self._row.addWidget(button)
+            actions[key].changed.connect(self._show_chips)
+        self._show_chips()
 
     def add_control(self, widget: QWidget) -> None:
         """Put a button or chip at the right end."""
@@ -115,8 +119,30 @@ class Transport(QWidget):
         more = f" + {beyond} predicted" if beyond > 0 and media is not None else ""
         self.count.setText(f"of {media.count if media else 1}{more}")
         self._on_view()
+        self._show_chips()
+
+    def _show_chips(self) -> None:
+        """Give the chips their short texts, whatever their actions are called in the menu."""
+        playback, view = self._player.playback, self._session.view
+        b_is_awaited = playback.mark_a is not None and playback.mark_b is None
+        texts = {
+            "raw-numbers": "By row" if view.raw_numbers else "Matched",
+            "speed-normal": f"{playback.speed:.1f}×",  # noqa: RUF001 (times)
+            "loop-ab": "A-…" if b_is_awaited else "A-B",
+            "loop-all": "Loop",
+        }
+        for key, button in self._chips.items():
+            if button.text() != texts[key]:
+                button.setText(texts[key])
+        matched = self._chips.get("raw-numbers")
+        if matched is not None:
+            frame = view.frame
+            matched.setVisible(view.raw_numbers or self._session.is_matched(frame))
 
     def _on_view(self, *_: object) -> None:
+        chip = self._chips.get("raw-numbers")
+        if chip is not None and chip.isHidden() and self._session.is_matched(self._player.frame):
+            chip.show()
         frame, playback = self._session.view.frame, self._player.playback
         if self.number.value() != frame + 1:
             self._by_program = True

@@ -30,6 +30,7 @@ def test_colour_and_shape_belong_to_the_identity(session: Session) -> None:
     assert latents is not None
     topology = Topology((0, 0, 0, 0, 0), (-1,) * 5, (9, 3, 7, 1, 0))
     other = Latents(latents.position, topology)
+    session.open_media(session.document.media)
     session.receive_encoding(1, 1, 0, Encoding(other))
     assert {m.row: m.identity for m in MarkReader(session).read("edited")} == {
         0: 9, 1: 3, 2: 7, 3: 1, 4: 0,
@@ -52,6 +53,7 @@ def test_absent_unsure_and_filtered_particles_are_told_apart(session: Session) -
     spread = torch.full((1, 5, 2), 2 * math.log(0.05))
     spread[0, 2] = 2 * math.log(0.2)
     unsure = Latents(latents.position, latents.topology, spread, presence=latents.presence)
+    session.open_media(session.document.media)
     session.receive_encoding(1, 1, 0, Encoding(unsure))
     reader = MarkReader(session)
     marks = by_row(reader.read("edited"))
@@ -156,7 +158,9 @@ def test_a_position_that_could_be_anywhere_has_no_ellipse(show, session: Session
     latents = session.latents
     assert latents is not None
     wild = Latents(latents.position, latents.topology, torch.zeros(1, 5, 2))
+    session.open_media(session.document.media)
     session.receive_encoding(1, 1, 0, Encoding(wild))
+    grey(session, "edited")
     canvas = show(session)
     image = canvas.grab().toImage()
     assert image.pixelColor(200, 160).getRgb() == (100, 100, 100, 255)
