@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/pyramids-table"))
     parser.add_argument("--only", nargs="*", help="rows, by the names of their run directories")
     parser.add_argument("--ablations", action="store_true", help="also the ablations of Table 1")
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--pool", type=int, default=14000, help="frames drawn before training")
     parser.add_argument("--size", default="", help="presets 'table' instead of 'small': 128 x 128")
     parser.add_argument("--videos", type=int, default=154, help="of each split, to measure on")

@@ -54,7 +54,7 @@ PRESETS = MappingProxyType(
             Recipe(
                 batch=8,
                 learning_rate=2e-3,
-                steps=2400,
+                steps=1800,
                 epochs=None,
                 milestones=(0.7, 0.9),
                 decay=0.3,
