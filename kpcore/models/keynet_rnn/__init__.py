@@ -26,11 +26,17 @@ PRESETS = MappingProxyType(
             KeyNetRNNConfig(), _RECIPE, "64 x 64, 12 keypoints, clips of 16; Minderer's sizes"
         ),
         "traffic": Preset(
-            KeyNetRNNConfig(image_size=128, particles=15, block_px=4, width_most=64),
+            KeyNetRNNConfig(
+                image_size=128,
+                particles=15,
+                block_px=4,
+                width_most=64,
+                separation=2.0,
+            ),
             Recipe(
-                batch=8,
+                batch=6,
                 learning_rate=1e-3,
-                steps=3000,
+                steps=2200,
                 epochs=None,
                 milestones=(0.5, 0.75, 0.9),
                 decay=0.5,
