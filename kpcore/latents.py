@@ -47,6 +47,17 @@ class Topology:
     def __len__(self) -> int:
         return len(self.identity)
 
+    def with_descendants(self, indices: Iterable[int]) -> frozenset[int]:
+        """Return `indices` and all that hang on them: children, and children of children."""
+        held = set(indices)
+        if max(self.parent, default=-1) < 0:
+            return frozenset(held)
+        fresh = set(held)
+        while fresh:
+            fresh = {i for i, parent in enumerate(self.parent) if parent in fresh} - held
+            held |= fresh
+        return frozenset(held)
+
     def select(self, indices: Sequence[int]) -> Topology:
         """Return the topology of the particles at `indices`; lost parents become -1."""
         place = {old: new for new, old in enumerate(indices)}

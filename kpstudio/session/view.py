@@ -11,8 +11,8 @@ Role: TypeAlias = Literal["input", "reconstruction", "edited", "difference"]
 ROLES: tuple[Role, ...] = ("input", "reconstruction", "edited", "difference")
 
 LayerName: TypeAlias = Literal[
-    "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "trails", "particles",
-    "ellipses", "labels",
+    "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "trails", "springs",
+    "particles", "ellipses", "labels",
 ]  # fmt: skip
 
 
@@ -35,6 +35,7 @@ DEFAULT_LAYERS = (
     LayerView("labels"),
     LayerView("ellipses", opacity=0.8),
     LayerView("particles"),
+    LayerView("springs", opacity=0.9),
     LayerView("trails", opacity=0.8),
     LayerView("glimpses", visible=False),
     LayerView("heatmaps", visible=False, opacity=0.6),

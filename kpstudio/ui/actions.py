@@ -53,6 +53,7 @@ def layer_is_offered(name: LayerName, can: Capabilities | None) -> bool:
         "masks": can.layers,
         "glimpses": can.layers and can.glimpse_px > 0,
         "heatmaps": can.heatmaps,
+        "springs": can.levels > 1,
     }.get(name, True)
 
 
@@ -126,6 +127,7 @@ LAYER_TITLES: dict[LayerName, str] = {
     "labels": "Numbers",
     "ellipses": "Ellipses 1σ 2σ",  # noqa: RUF001 (the letter for a standard deviation)
     "particles": "Particles",
+    "springs": "Springs to parents",
     "trails": "Trails",
     "glimpses": "Glimpses",
     "heatmaps": "Heatmaps",
@@ -222,6 +224,7 @@ _VIEW = (
     _layer_action("particles"),
     _layer_action("labels"),
     _layer_action("ellipses", ("U",)),
+    _layer_action("springs"),
     _layer_action("trails"),
     _layer_action("glimpses"),
     _layer_action("heatmaps"),

@@ -34,11 +34,11 @@ class Nudger:
         self._rows: tuple[int, ...] = ()
 
     def nudge(self, step: tuple[float, float]) -> None:
-        """Move the selected particles by `step` in unit coordinates."""
+        """Move the selected particles and what hangs on them by `step` in unit coordinates."""
         session = self._session
-        rows = tuple(sorted(session.view.selection))
-        if session.latents is None or not rows or session.in_gesture:
+        if session.latents is None or not session.view.selection or session.in_gesture:
             return
+        rows = tuple(sorted(session.latents.topology.with_descendants(session.view.selection)))
         now = time.monotonic()
         same = rows == self._rows and session.history.cursor == self._cursor
         if not same or now - self._last > PAUSE_S:

@@ -14,6 +14,7 @@ from kpstudio.ui.canvas.mapping import Framing, Viewport
 from kpstudio.ui.canvas.marks import Mark, Place
 from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
+from kpstudio.ui.canvas.springs import paint_springs
 from kpstudio.ui.canvas.trails import TrailLayer
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ class Renderer:
         elif name == "ellipses":
             if not look.small:
                 self._ellipses.paint(painter, overlay.marks, viewport, view, opacity)
+        elif name == "springs":
+            latents = None if look.small else self._session.document.latents(self.frame)
+            if latents is not None and max(latents.topology.level, default=0) > 0:
+                parents = latents.topology.parent
+                paint_springs(painter, overlay.marks, parents, viewport, opacity)
         elif name == "trails":
             if not look.small:
                 marks = overlay.marks

@@ -179,7 +179,7 @@ class RubberBand:
 
 
 class DragParticles:
-    """Moves the selected particles as a group, by as much as the pointer moves."""
+    """Moves the selected particles and what hangs on them, by as much as the pointer moves."""
 
     cursor = Qt.CursorShape.ClosedHandCursor
     hint = "Drag to move · Esc: cancel"
@@ -189,7 +189,8 @@ class DragParticles:
 
         Args:
             surface: The canvas.
-            pointer: Where it was pressed; with Alt only the pressed particle moves.
+            pointer: Where it was pressed; with Alt only the pressed particle moves,
+                without the children of a parent.
             row: The pressed particle.
         """
         session = surface.session
@@ -202,8 +203,10 @@ class DragParticles:
         self._moved = False
         if row not in self._before:
             session.update_view(selection=frozenset({row}))
-        rows = {row} if pointer.alt else session.view.selection
         latents = session.latents
+        rows = frozenset({row}) if pointer.alt else session.view.selection
+        if latents is not None and not pointer.alt:
+            rows = latents.topology.with_descendants(rows)
         if latents is None or not surface.can_move:
             rows = frozenset[int]()
         self._rows = tuple(sorted(rows))
