@@ -15,9 +15,10 @@ from torch import Tensor
 from kpcore.geometry.coordinates import pixel_centres
 from kpcore.geometry.windows import composite_windows
 
-Rule = Literal["remainder", "over"]
+Rule = Literal["remainder", "over", "sum"]
 """How layers cover each other: "remainder" gives each layer what the ones before it left
-(DLP Algorithm 1; low index in front); "over" is ordinary alpha compositing, low index in front."""
+(DLP Algorithm 1; low index in front); "over" is ordinary alpha compositing, low index in front;
+"sum" adds them to the background (LAVAE eq. 5)."""
 
 
 def placement_weights(
@@ -53,6 +54,8 @@ def visible(
 
     Source: DLP Algorithm 1 ("remainder"), with the first mask kept in the running sum.
     """
+    if rule == "sum":
+        return alpha, torch.ones_like(alpha[:, 0])
     if rule == "over":
         clear = torch.cumprod(1.0 - alpha, dim=1)
         before = torch.cat([torch.ones_like(clear[:, :1]), clear[:, :-1]], dim=1)

@@ -78,7 +78,8 @@ class Compositor:
         used: FloatArray = np.zeros(self.background.shape[1:], np.float32)
         for window, seen in self._visible(latents, used):
             picture[:, window.rows, window.columns] += seen * window.colour
-        picture += (np.float32(1.0) - np.clip(used, 0.0, 1.0)) * self.background
+        rest = 1.0 if self._rule == "sum" else np.float32(1.0) - np.clip(used, 0.0, 1.0)
+        picture += rest * self.background
         return np.clip(picture, 0.0, 1.0, out=picture)
 
     def pixels(self, latents: Latents) -> NDArray[np.uint8]:
@@ -127,7 +128,10 @@ class Compositor:
             alpha = window.alpha if presence is None else window.alpha * presence[at]
             below = used[window.rows, window.columns]
             room = np.float32(1.0) - below
-            seen = np.minimum(room, alpha) if self._rule == "remainder" else room * alpha
+            if self._rule == "sum":
+                seen = np.array(alpha)
+            else:
+                seen = np.minimum(room, alpha) if self._rule == "remainder" else room * alpha
             below += seen
             result.append((window, seen))
         return result

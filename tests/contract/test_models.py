@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from kpcore import checkpoint, registry
-from kpcore.api import Batch, Encoding, Family, KeypointModel, Progress
+from kpcore.api import Batch, Encoding, Family, KeypointModel, Progress, VideoPredictor
 from kpcore.capabilities import constrain
 from kpcore.checkpoint import Manifest
 from kpcore.configuration import from_plain, to_plain
-from kpcore.errors import ShapeError
+from kpcore.errors import InputError, ShapeError
 from kpcore.latents import Latents
 
 FAMILIES = registry.list_models()
@@ -54,11 +54,23 @@ def family(request):
     return registry.get(request.param)
 
 
+def built(family: Family) -> KeypointModel:
+    """The tiny model; one that contains another is built around the tiny compact DLP."""
+    torch.manual_seed(0)
+    inside: dict[str, KeypointModel] = {}
+    if "renderer" in family.needs:
+        renderer = registry.get("dlp-compact")
+        inside["renderer"] = built(renderer)
+        config = to_plain(renderer.presets["tiny"].config)
+        inside["renderer"].manifest = Manifest(renderer.name, config)
+    model = family.build(family.presets["tiny"].config, **inside)
+    spread(model, seed=1)
+    return model
+
+
 @pytest.fixture
 def model(family) -> Iterator[KeypointModel]:
-    torch.manual_seed(0)
-    model = family.build(family.presets["tiny"].config)
-    spread(model, seed=1)
+    model = built(family)
     model.eval()
     with torch.inference_mode():
         yield model
@@ -127,8 +139,12 @@ def test_encoding_a_picture_does_not_depend_on_its_batch(model):
 
 
 def test_encoding_sees_the_picture(model):
-    latents = encoded(model).latents
-    assert gap(latents.position[0], latents.position[1]) > 1e-3
+    latents, lattice = encoded(model).latents, model.capabilities.lattice
+    told = latents.position
+    if lattice is not None and lattice[0] * lattice[1] == latents.count:
+        assert latents.feature is not None, "a particle in every cell must say something else"
+        told = latents.feature
+    assert gap(told[0], told[1]) > 1e-3
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (2, 4), (1, 3, 1, 1), (1, 3, 7, 5)])
@@ -195,9 +211,7 @@ def test_decoding_is_pure(model):
 
 
 def test_decoding_with_gradients_gives_the_same_picture(family):
-    model = family.build(family.presets["tiny"].config)
-    spread(model, seed=1)
-    model.eval()
+    model = built(family).eval()
     encoding = encoded(model)
     latents = encoding.latents.detach()
     with torch.no_grad():
@@ -323,7 +337,8 @@ def test_edits_of_a_batch_decode_too(model):
 def test_a_saved_model_gives_equal_pictures(model, family, tmp_path):
     config = family.presets["tiny"].config
     path = tmp_path / "model.safetensors"
-    checkpoint.save(path, model, Manifest(family.name, to_plain(config)))
+    contains = checkpoint.contents(model, family.name)
+    checkpoint.save(path, model, Manifest(family.name, to_plain(config), contains=contains))
     with torch.inference_mode(False):
         again = checkpoint.load(path)
     encoding, other = encoded(model), encoded(again)
@@ -341,12 +356,31 @@ def test_every_preset_is_a_configuration_that_survives_json(family):
         assert preset.summary
 
 
+# -- prediction -----------------------------------------------------------------------------------
+def test_a_predictor_rolls_out_one_frame_at_a_time(model):
+    history = model.capabilities.video_history
+    assert bool(history) == isinstance(model, VideoPredictor)
+    if not isinstance(model, VideoPredictor):
+        return
+    assert model.history == history
+    past = [encoded(model, seed=seed).latents for seed in range(3, 3 + history)]
+    frames = list(model.predict(past, 4))
+    assert len(frames) == 4
+    assert all(frame.position.shape == past[-1].position.shape for frame in frames)
+    assert gap(frames[0].position, frames[-1].position) > 1e-4, "something moves"
+    again = model.predict(past, 1000)
+    assert next(again).equals(frames[0])
+    again.close()
+    one = [each.image(1) for each in past]
+    assert gap(next(model.predict(one, 1)).position, frames[0].position[1:]) < 1e-4
+    with pytest.raises(InputError, match="0 past frames"):
+        next(model.predict([], 1))
+
+
 # -- learning -------------------------------------------------------------------------------------
 def test_gradients_reach_every_weight(family):
-    torch.manual_seed(0)
     config = family.presets["tiny"].config
-    model = family.build(config)
-    spread(model, seed=1)
+    model = built(family)
     model.train()
     batch = learned_from(family, config, model)
     reached: set[str] = set()
@@ -367,10 +401,8 @@ def test_gradients_reach_every_weight(family):
 
 
 def test_an_objective_has_no_memory(family):
-    torch.manual_seed(0)
     config = family.presets["tiny"].config
-    model = family.build(config)
-    spread(model, seed=1)
+    model = built(family)
     model.train()
     batch = learned_from(family, config, model)
     for phase in family.phases(model, config):

@@ -1,0 +1,124 @@
+"""Every choice of LAVAE and of its fully convolutional baseline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kpcore.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class LavaeConfig:
+    """Sizes, schedules and loss weights; defaults are the paper's for multi-dSprites.
+
+    Schedules are fractions of a run, so that a short run keeps the paper's proportions (30 k and
+    60 k of 100 k steps).
+
+    Attributes:
+        image_size: Side of the square pictures in pixels; a multiple of 4.
+        channels: 3 for coloured pictures, 1 for black and white ones. Pictures are made binary at
+            one half in either case, as the paper's are.
+        objects: M, the most objects of a picture.
+        features: L, numbers of an object's appearance.
+        sprite: Side of a decoded sprite in pixels; odd, so that it has a middle pixel.
+        width: Channels of all three networks; 48 gives the paper's half a million weights.
+        half_appearance: Compute the appearance map at half resolution (a departure that halves the
+            time of a step and costs nothing).
+        gamma: Factor on the location logits; 0 for half the logarithm of the number of pixels.
+            The paper has 4.
+        threshold: Of an object's logit, before gamma; the paper's 4 gamma after it.
+        radius: Pixels within which an object's logit must be the greatest; 1 (3 x 3) is the least.
+        temperature: Of the Gumbel soft-max at the start and the end; falls exponentially.
+        forced_until: Fraction of the run in which n is always 1.
+        forced_to: Fraction by which its probability has fallen to `forced_floor`.
+        forced_floor: Probability that n is forced to 1 from then on.
+        restricted: Share of the other pictures whose locations are drawn from the counted maxima
+            alone, which sharpens sprites; the rest draw from all pixels, which shapes locations.
+        auxiliary_steps: Steps in which only the auxiliary VAE learns.
+        auxiliary_floor: Weight of its map in the location loss at the end; the paper: 0.
+        auxiliary_height: Logit that the map asks of an object, before gamma.
+        auxiliary_blur: Standard deviation in pixels of the blur of the map.
+        auxiliary_width: Channels of the auxiliary VAE.
+        floor: Least probability of a pixel.
+        location_clamp: Largest gradient of one pixel of one picture that reaches a location;
+            ln 1000, the most that a pixel can say.
+        location_rate: Learning rate of the location network by that of the rest, at the start.
+        location_decay: The same at the end; the paper: a hundredth.
+    """
+
+    image_size: int = 64
+    channels: int = 3
+    objects: int = 10
+    features: int = 32
+    sprite: int = 21
+    width: int = 48
+    half_appearance: bool = False
+    gamma: float = 4.0
+    threshold: float = 4.0
+    radius: int = 3
+    temperature: tuple[float, float] = (0.5, 0.02)
+    forced_until: float = 0.3
+    forced_to: float = 0.6
+    forced_floor: float = 0.1
+    restricted: float = 0.5
+    auxiliary_steps: int = 1_000
+    auxiliary_floor: float = 0.0
+    auxiliary_height: float = 10.0
+    auxiliary_blur: float = 2.0
+    auxiliary_width: int = 16
+    floor: float = 1e-3
+    location_clamp: float = 6.9
+    location_rate: float = 0.5
+    location_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise InputError(f"channels is {self.channels}; accepted are 1 and 3")
+        if self.image_size % 4:
+            raise InputError(f"image_size is {self.image_size}, not a multiple of 4; choose one")
+        if self.sprite % 2 == 0 or self.sprite > self.image_size:
+            raise InputError(
+                f"sprite is {self.sprite}; accepted are odd sizes up to image_size "
+                f"{self.image_size}"
+            )
+        for name in ("objects", "features", "width", "radius"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+    @property
+    def sharpness(self) -> float:
+        """The factor on the location logits."""
+        return self.gamma or 0.5 * math.log(self.image_size**2)
+
+
+@dataclass(frozen=True, slots=True)
+class GridVaeConfig:
+    """The fully convolutional VAE that the paper compares with.
+
+    Attributes:
+        image_size: Side of the square pictures in pixels; a multiple of 8.
+        channels: 3 or 1.
+        features: Numbers of each of the 8 x 8 cells; 16 gives the paper's 1,024.
+        width: Channels at full resolution; 48 gives about a million weights.
+        warmup: Fraction of the run over which the KL's weight rises from 0 to 1; the paper: all.
+        floor: Least probability of a pixel.
+    """
+
+    image_size: int = 64
+    channels: int = 3
+    features: int = 16
+    width: int = 48
+    warmup: float = 1.0
+    floor: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise InputError(f"channels is {self.channels}; accepted are 1 and 3")
+        if self.image_size % 8:
+            raise InputError(f"image_size is {self.image_size}, not a multiple of 8; choose one")
+
+    @property
+    def cells(self) -> int:
+        """Cells along a side."""
+        return self.image_size // 8
