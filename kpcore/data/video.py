@@ -68,6 +68,7 @@ class Video:
         self._frames: Iterator[Any] = iter(())
         self._next = 0
         self._last_wanted = -1
+        self._needed = 0
         self._shape: tuple[int, ...] | None = None
         self.resized: tuple[int, tuple[int, int]] | None = None
         if not self.path.is_file():
@@ -141,7 +142,8 @@ class Video:
         """Decode up to frame `index`, keep what may be asked for next, and return it."""
         key = self._index.key_before(index)
         going_back = index < self._last_wanted
-        keep_from = index - _RUN_UP if going_back else index
+        keep_from = max(0, index - _RUN_UP) if going_back else index
+        self._needed = self._index.stamps[keep_from]
         if self._container is not None and key <= self._next <= index:
             found = self._run_to(index, keep_from)
             if found is not None:
@@ -169,7 +171,10 @@ class Video:
             self._container, self._stream = open_video(self.path, self._threads)
         else:
             self._container.seek(self._index.stamps[key], stream=self._stream, backward=True)
-        self._frames = decoded_frames(self._container, self._stream)
+        skips = self._index.seekable
+        self._frames = decoded_frames(
+            self._container, self._stream, (lambda: self._needed) if skips else None
+        )
         self._next = 0 if not self._index.seekable else key
 
     def _run_to(self, index: int, keep_from: int) -> UInt8[ndarray, "H W 3"] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ _ONE_FRAME_PER_PACKET = frozenset(
         *("png", "ffv1", "prores", "dnxhd", "rawvideo"),
     )
 )
+_CAN_SKIP = frozenset(("h264", "hevc"))
 _EXACT_CONTAINERS = frozenset(("mov", "mp4", "matroska", "webm"))
 
 
@@ -117,9 +118,23 @@ def read_index(path: Path, decoder_threads: int = 1) -> VideoIndex:
         return _from_frames(container, stream)
 
 
-def decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield every frame that can be decoded whole from here on."""
+def decoded_frames(
+    container: Any, stream: Any, needed_from: Callable[[], float] | None = None
+) -> Iterator[Any]:
+    """Yield every frame that can be decoded whole from here on.
+
+    Args:
+        container: Open.
+        stream: Its video stream.
+        needed_from: The time stamp from which on frames are wanted now. Frames before it that no
+            other frame refers to (most B-frames) are left out, which makes the way from a key
+            frame to a wanted one two to four times as fast. None yields all.
+    """
+    may_skip = needed_from is not None and stream.codec_context.name in _CAN_SKIP
     for packet in _packets(container, stream):
+        if may_skip and needed_from is not None:
+            early = packet.pts is not None and packet.pts < needed_from()
+            stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
         try:
             frames = packet.decode()
         except InvalidDataError:

@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 SHOWN_BYTES = 64_000_000
 """Room for frames at their own size around the shown one."""
 
+READ_S = 2.0
+"""How long an encoding waits for a frame that is being read; then it reads it itself."""
+
 _KINDS = (
     "device", "pair", "model", "media", "decode", "encode", "tidy", "roll", "prefetch",
     "background", "warm",
@@ -243,7 +246,9 @@ class Engine:
     def _encode(self, key: Key, known: Wanted | None = None) -> None:
         if not self._host.is_open(key[0], key[1]):
             return
-        read = self.read_ahead.get(key[2])
+        if known is not None and key[2] != self._viewed and not self._session.view.playing:
+            return
+        read = self.read_ahead.wait(key[2], READ_S)
         frame = self._host.encode(key[2], known.encoding if known else None, read)
         links: dict[int, Link] = {}
         if known is None and self._linker is not None:
@@ -321,11 +326,12 @@ class Engine:
                 self._frames.has_room_for(document.media.count * height * width * 3),
             )
 
-    def _near(self, frame: int) -> list[int]:
-        """Return the shown frame and its neighbours, as far as the media has them."""
+    def _near(self, frame: int, before: int = 0) -> list[int]:
+        """Return the shown frame and the next few in the direction of the last step."""
         media = self._session.document.media
         count = media.count if media else 0
-        return [near for near in (frame, frame + 1, frame - 1) if 0 <= near < count]
+        way = -1 if before - 10 <= frame < before else 1
+        return [near for near in range(frame, frame + 3 * way, way) if 0 <= near < count]
 
     def _on_read(self, key: int, frame: int, picture: Bytes) -> None:
         """Show a frame that was read, if it is the shown one."""
@@ -350,9 +356,9 @@ class Engine:
     def _on_view(self, view: ViewState) -> None:
         if view.frame == self._viewed:
             return
-        self._viewed = view.frame
+        before, self._viewed = self._viewed, view.frame
         if not view.playing:
-            self.read_ahead.want(self._near(view.frame))
+            self.read_ahead.want(self._near(view.frame, before))
         picture = self.read_ahead.get(view.frame)
         if picture is not None:
             self._on_read(0, view.frame, picture)
@@ -368,7 +374,9 @@ class Engine:
     def _on_piece(self, key: tuple[int, int], piece: Piece) -> None:
         for frame, pixels in piece.pictures.items():
             self._frames.put_picture((*key, frame), pixels)
-        self._session.receive_encodings(*key, piece.encodings, piece.links)
+        known = self._session.document.encoded
+        fresh = {frame: found for frame, found in piece.encodings.items() if frame not in known}
+        self._session.receive_encodings(*key, fresh, piece.links)
 
     def _on_frame(self, key: Key, frame: Frame, fresh: bool, links: dict[int, Link]) -> None:
         self._frames.put(key, frame)

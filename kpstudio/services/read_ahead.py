@@ -66,7 +66,7 @@ class ReadAhead:
             self._held.clear()
             self._broken.clear()
             self._bytes, self._wanted = 0, ()
-            self._condition.notify()
+            self._condition.notify_all()
             if self._thread is None and reader is not None:
                 self._thread = threading.Thread(target=self._work, name="read-ahead", daemon=True)
                 self._thread.start()
@@ -81,7 +81,7 @@ class ReadAhead:
         """Read these frames, the first one first; earlier wishes are forgotten."""
         with self._condition:
             self._wanted = tuple(frames)
-            self._condition.notify()
+            self._condition.notify_all()
 
     def get(self, frame: int) -> Bytes | None:
         """Return a frame that is held."""
@@ -91,6 +91,20 @@ class ReadAhead:
                 self._held.move_to_end(frame)
             return picture
 
+    def wait(self, frame: int, timeout_s: float) -> Bytes | None:
+        """Return a frame as soon as it is read; None when it is not wanted, broken or late.
+
+        For other threads than the UI's.
+        """
+
+        def is_over() -> bool:
+            waits = frame in self._wanted and frame not in self._broken
+            return frame in self._held or self._closed or not waits
+
+        with self._condition:
+            self._condition.wait_for(is_over, timeout_s)
+            return self._held.get(frame)
+
     def is_ready(self, frame: int) -> bool:
         """Return whether nothing more can be done for a frame: it is held, or cannot be read."""
         return frame in self._held or frame in self._broken
@@ -99,7 +113,7 @@ class ReadAhead:
         """Stop; waits for the frame under way, but no longer than `timeout_s`."""
         with self._condition:
             self._closed = True
-            self._condition.notify()
+            self._condition.notify_all()
         if self._thread is not None:
             self._thread.join(timeout_s)
 
@@ -147,6 +161,7 @@ class ReadAhead:
                 if key != self._key:
                     return
                 self._broken.add(frame)
+                self._condition.notify_all()
             self._post(lambda: None if key != self._key else self._on_fault(frame, text))
             return
         with self._condition:
@@ -155,6 +170,7 @@ class ReadAhead:
             self._held[frame] = picture
             self._bytes += picture.nbytes
             self._make_room()
+            self._condition.notify_all()
         self._post(lambda: None if key != self._key else self._on_read(key, frame, picture))
 
     def _make_room(self) -> None:

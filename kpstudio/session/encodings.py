@@ -76,7 +76,12 @@ class Encodings:
         return found
 
     def put(self, frame: int, encoding: Encoding) -> None:
-        """Keep the encoding of a frame; encoded again, its particles stay what they were."""
+        """Keep the encoding of a frame, in place of an older one.
+
+        Where only the particles were left these stay what they were, bit for bit.
+        """
+        if frame in self._whole:
+            self._latents[frame] = encoding.latents
         latents = self._latents.setdefault(frame, encoding.latents)
         if latents is not encoding.latents:
             encoding = replace(encoding, latents=latents)
