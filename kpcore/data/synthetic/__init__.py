@@ -13,9 +13,11 @@ from kpcore.data.synthetic.mnist_hard import MnistHard
 from kpcore.data.synthetic.multi_dsprites import MultiDSprites
 from kpcore.data.synthetic.multi_mnist import MultiMnist
 from kpcore.data.synthetic.scene import Scene, SceneClip, SceneSource
+from kpcore.data.synthetic.shaded_shapes import ShadedShapes
 from kpcore.data.synthetic.shapes import Shapes
 from kpcore.data.synthetic.stick_figures import StickFigures
 from kpcore.data.synthetic.tabletop import Tabletop
+from kpcore.data.synthetic.tetrominoes import Tetrominoes
 from kpcore.data.synthetic.traffic import Traffic
 from kpcore.errors import DataError, nearest
 
@@ -25,6 +27,9 @@ SCENES: Mapping[str, SceneSource] = MappingProxyType(
         "shapes": Shapes(),
         "multi-dsprites": MultiDSprites(),
         "multi-dsprites-7": MultiDSprites(7, 7, "multi-dSprites: seven coloured shapes on black"),
+        "tetrominoes": Tetrominoes(),
+        "shaded-shapes": ShadedShapes(),
+        "shaded-shapes-10": ShadedShapes(7, 10, "seven to ten shaded cubes, balls and cylinders"),
         "bouncing": Bouncing(),
         "stick-figures": StickFigures(),
         "tabletop": Tabletop(),

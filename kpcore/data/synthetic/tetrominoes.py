@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from numpy import ndarray
 
-from kpcore.data.synthetic.scene import Scene, SceneClip, generator, still_clip
+from kpcore.data.synthetic.scene import Scene, SceneClip, generator
 
 STREAM = 11
 SIDE, CELL, PIECES = 35, 5, 3
 """Pixels of a picture's side and of a square's, and pieces of a picture."""
+_TRIES = 300
 
 COLOURS = {
     "red": (1.0, 0.0, 0.0),
@@ -66,56 +67,97 @@ class Tetrominoes:
 
     def sample(self, seed: int, index: int, size: int) -> Scene:
         """One picture; see `SceneSource`."""
-        random = generator(seed, index, STREAM)
-        taken = np.full((SIDE, SIDE), -1)
-        attributes: list[dict[str, str]] = []
-        while len(attributes) < PIECES:
-            taken[:] = -1
-            attributes = []
-            for number in range(PIECES):
-                name, shape = SHAPES[int(random.integers(len(SHAPES)))]
-                colour = list(COLOURS)[int(random.integers(len(COLOURS)))]
-                if not self._put(
-                    random, taken, np.kron(shape, np.ones((CELL, CELL), bool)), number
-                ):
-                    break
-                attributes.append({"shape": name, "colour": colour})
-        pixels = ((np.arange(size) + 0.5) * (SIDE / size)).astype(int)
-        taken = taken[pixels[:, None], pixels]
-        mask = taken == np.arange(PIECES)[:, None, None]
-        colours = np.array([COLOURS[a["colour"]] for a in attributes], np.float32)
-        image = np.einsum("nhw,nc->chw", mask.astype(np.float32), colours)
-        return Scene(
-            image=image,
-            position=np.stack([_middle(m) for m in mask]),
-            mask=mask,
-            visible=np.ones(PIECES, np.float32),
-            identity=np.arange(PIECES),
-            attributes=tuple(attributes),
-        )
-
-    @staticmethod
-    def _put(
-        random: np.random.Generator, taken: Int[ndarray, "H W"], piece: ndarray, number: int
-    ) -> bool:
-        """Put a piece at a random free place; False when none was found."""
-        high, wide = piece.shape
-        for _ in range(100):
-            row = int(random.integers(SIDE - high + 1))
-            column = int(random.integers(SIDE - wide + 1))
-            window = taken[row : row + high, column : column + wide]
-            if not (window[piece] >= 0).any():
-                window[piece] = number
-                return True
-        return False
+        return _scene(_pieces(generator(seed, index, STREAM)), size)
 
     def clip(self, seed: int, index: int, size: int, frames: int) -> SceneClip:
-        """The picture, standing still."""
-        return still_clip(self.sample(seed, index, size), frames)
+        """One clip: pieces go a pixel at a time, where there is room."""
+        random = generator(seed, index, STREAM)
+        pieces = _pieces(random)
+        scenes = [_scene(pieces, size)]
+        heading = random.integers(-1, 2, (PIECES, 2))
+        heading[0] = (1, 0) if pieces[0].column < SIDE // 2 else (-1, 0)
+        for _ in range(frames - 1):
+            for number, (down, right) in enumerate(heading):
+                moved = pieces[number].moved(int(down), int(right))
+                others = [piece for other, piece in enumerate(pieces) if other != number]
+                if moved.inside() and moved.free(others):
+                    pieces[number] = moved
+                else:
+                    heading[number] = random.integers(-1, 2, 2)
+            scenes.append(_scene(pieces, size))
+        return SceneClip(
+            image=np.stack([scene.image for scene in scenes]),
+            position=np.stack([scene.position for scene in scenes]),
+            mask=np.stack([scene.mask for scene in scenes]),
+            visible=np.stack([scene.visible for scene in scenes]),
+            identity=scenes[0].identity,
+        )
 
 
-def _middle(mask: Bool[ndarray, "H W"]) -> ndarray:
-    """Mean place of a mask's pixels in unit coordinates."""
-    rows, columns = np.nonzero(mask)
-    size = mask.shape[-1]
-    return np.array([columns.mean() + 0.5, rows.mean() + 0.5], np.float32) * (2.0 / size) - 1.0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """A shape in a colour, with its top left pixel."""
+
+    shape: int
+    colour: str
+    row: int
+    column: int
+
+    @property
+    def pixels(self) -> Bool[ndarray, "r c"]:
+        return np.kron(SHAPES[self.shape][1], np.ones((CELL, CELL), bool))
+
+    def moved(self, down: int, right: int) -> _Piece:
+        return replace(self, row=self.row + down, column=self.column + right)
+
+    def inside(self) -> bool:
+        high, wide = self.pixels.shape
+        return 0 <= self.row <= SIDE - high and 0 <= self.column <= SIDE - wide
+
+    def mask(self) -> Bool[ndarray, "H W"]:
+        mask = np.zeros((SIDE, SIDE), bool)
+        pixels = self.pixels
+        high, wide = pixels.shape
+        mask[self.row : self.row + high, self.column : self.column + wide] = pixels
+        return mask
+
+    def free(self, others: Sequence[_Piece]) -> bool:
+        own = self.mask()
+        return not any((own & other.mask()).any() for other in others)
+
+
+def _pieces(random: np.random.Generator) -> list[_Piece]:
+    """Random pieces at random free places; all anew where one found none."""
+    while True:
+        pieces: list[_Piece] = []
+        for _ in range(_TRIES):
+            if len(pieces) == PIECES:
+                return pieces
+            shape = int(random.integers(len(SHAPES)))
+            colour = list(COLOURS)[int(random.integers(len(COLOURS)))]
+            high, wide = (CELL * cells for cells in SHAPES[shape][1].shape)
+            row = int(random.integers(SIDE - high + 1))
+            column = int(random.integers(SIDE - wide + 1))
+            piece = _Piece(shape, colour, row, column)
+            if piece.free(pieces):
+                pieces.append(piece)
+
+
+def _scene(pieces: Sequence[_Piece], size: int) -> Scene:
+    pixels = ((np.arange(size) + 0.5) * (SIDE / size)).astype(int)
+    mask = np.stack([piece.mask()[pixels[:, None], pixels] for piece in pieces])
+    colours = np.array([COLOURS[piece.colour] for piece in pieces], np.float32)
+    middles = [
+        (piece.column + piece.pixels.shape[1] / 2, piece.row + piece.pixels.shape[0] / 2)
+        for piece in pieces
+    ]
+    return Scene(
+        image=np.einsum("nhw,nc->chw", mask.astype(np.float32), colours),
+        position=(np.array(middles) * (2.0 / SIDE) - 1.0).astype(np.float32),
+        mask=mask,
+        visible=np.ones(len(pieces), np.float32),
+        identity=np.arange(len(pieces)),
+        attributes=tuple(
+            {"shape": SHAPES[piece.shape][0], "colour": piece.colour} for piece in pieces
+        ),
+    )
