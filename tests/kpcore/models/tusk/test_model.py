@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kpcore.errors import InputError, ShapeError
+from kpcore.models.tusk import PRESETS
+from kpcore.models.tusk.config import TuskConfig
+from kpcore.models.tusk.model import Tusk
+
+TINY = PRESETS["tiny"].config
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def tusk(**changes) -> Tusk:
+    torch.manual_seed(0)
+    return Tusk(replace(TINY, **changes)).eval()
+
+
+def test_the_papers_networks_have_the_published_number_of_weights():
+    model = Tusk(TuskConfig())
+    assert count(model.networks.encoder) == 1_960_323
+    assert count(model.networks.decoder) == 1_958_115
+    assert model.prototypes.weight.shape == (10, 32)
+
+
+def test_every_preset_builds():
+    for preset in PRESETS.values():
+        with torch.device("meta"):
+            assert Tusk(preset.config).capabilities.presence == "score"
+
+
+@torch.no_grad()
+def test_the_same_weights_find_more_keypoints_when_asked():
+    few, many = tusk(keypoints=2), tusk(keypoints=6)
+    many.load_state_dict(few.state_dict())
+    image = torch.rand(1, 3, 32, 32)
+    a, b = few.encode(image).latents, many.encode(image).latents
+    assert b.count == 6
+    assert torch.equal(a.position, b.position[:, :2])
+    assert many.decode(b).image.shape == few.decode(b).image.shape
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("blend", ["sum", "alpha"])
+def test_any_number_of_keypoints_decodes_and_none_is_a_picture_too(blend):
+    model = tusk(blend=blend)
+    latents = model.encode(torch.rand(2, 3, 32, 32)).latents
+    for rows in ([0, 2], [1], []):
+        assert model.decode(latents.select(rows)).image.shape == (2, 3, 32, 32)
+
+
+@torch.no_grad()
+def test_alphas_share_every_pixel_among_the_keypoints_that_are_there():
+    model = tusk()
+    latents = model.encode(torch.rand(1, 3, 32, 32)).latents
+    latents = replace(latents, presence=torch.tensor([[0.5, 0.0, 1.0, 0.3]]))
+    alphas = model.decode(latents).alphas
+    assert alphas is not None
+    torch.testing.assert_close(alphas.sum(1), torch.ones(1, 32, 32))
+    assert (alphas[:, 1] == 0.0).all()
+    gone = model.decode(replace(latents, presence=torch.zeros(1, 4)))
+    assert (gone.image == 0.0).all()
+
+
+@torch.no_grad()
+def test_descriptors_are_directions():
+    model = tusk()
+    latents = model.encode(torch.rand(1, 3, 32, 32)).latents
+    assert latents.feature is not None
+    torch.testing.assert_close(latents.feature.norm(dim=-1), torch.ones(1, 4))
+    longer = replace(latents, feature=latents.feature * 7.0)
+    torch.testing.assert_close(model.decode(longer).image, model.decode(latents).image)
+
+
+@torch.no_grad()
+def test_only_a_changed_keypoint_is_decoded_again():
+    model = tusk()
+    encoding = model.encode(torch.rand(1, 3, 32, 32))
+    decoder = model.decoder_for(encoding)
+    decoder(encoding.latents)
+    passed: list[int] = []
+    model.networks.decoder.register_forward_hook(lambda _, inputs, __: passed.append(len(inputs[0])))
+    moved = encoding.latents.with_rows("position", [2], [[0.5, -0.5]])
+    picture = decoder(moved).image
+    assert passed == [1]
+    decoder(encoding.latents)
+    assert passed == [1], "what was decoded before is kept"
+    torch.testing.assert_close(picture, model.decode(moved).image, atol=1e-5, rtol=0.0)
+
+
+@torch.no_grad()
+def test_folding_keeps_sizes_and_places():
+    model = tusk(fold=2, image_size=32, window=5)
+    encoding = model.encode(torch.rand(2, 3, 32, 32))
+    assert model.networks.encoder(torch.rand(1, 3, 32, 32)).score.shape == (1, 16, 16)
+    assert model.decode(encoding.latents).image.shape == (2, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"image_size": 36}, "multiples of 8"),
+        ({"window": 6}, "odd"),
+        ({"keypoints": 0}, "at least 1"),
+        ({"splat_var_px": 0.0}, "above"),
+        ({"keypoints": 2000}, "room for 1024"),
+    ],
+)
+def test_configurations_that_make_no_model_are_refused(changes, said):
+    with pytest.raises(InputError, match=said):
+        replace(TINY, **changes)
+
+
+def test_latents_without_features_are_refused():
+    model = tusk()
+    latents = model.encode(torch.rand(1, 3, 32, 32)).latents
+    with pytest.raises(ShapeError, match="feature"):
+        model.decode(replace(latents, feature=None))
