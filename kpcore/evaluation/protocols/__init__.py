@@ -18,6 +18,7 @@ PROTOCOLS = MappingProxyType(
         "prediction": "kpcore.evaluation.protocols.prediction",
         "objects": "kpcore.evaluation.protocols.objects",
         "landmarks": "kpcore.evaluation.protocols.landmarks",
+        "counting": "kpcore.evaluation.protocols.counting",
     }
 )
 """Name on the command line -> module; imported when it is asked for."""

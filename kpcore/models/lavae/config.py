@@ -100,7 +100,7 @@ class GridVaeConfig:
         image_size: Side of the square pictures in pixels; a multiple of 8.
         channels: 3 or 1.
         features: Numbers of each of the 8 x 8 cells; 16 gives the paper's 1,024.
-        width: Channels at full resolution; 48 gives about a million weights.
+        width: Channels; 64 gives about a million weights.
         warmup: Fraction of the run over which the KL's weight rises from 0 to 1; the paper: all.
         floor: Least probability of a pixel.
     """
@@ -108,7 +108,7 @@ class GridVaeConfig:
     image_size: int = 64
     channels: int = 3
     features: int = 16
-    width: int = 48
+    width: int = 64
     warmup: float = 1.0
     floor: float = 1e-3
 

@@ -1,0 +1,89 @@
+"""Protocol "counting": the number of objects, and the bound on the likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from kpcore.api import Image
+from kpcore.data.labelled_scenes import TEST_SEED
+from kpcore.data.synthetic import are_scenes, find_scenes, scene_names
+from kpcore.errors import InputError
+from kpcore.evaluation.counting import Explains, bound, count
+from kpcore.evaluation.protocols import Protocol, Subject
+from kpcore.evaluation.report import Report, Table
+
+
+@dataclass(frozen=True, slots=True)
+class CountOptions:
+    """Choices of the protocol.
+
+    Attributes:
+        pictures: how many to count in; the paper has 10,000.
+        bound_pictures: of these, how many the bound is measured on; 0 for none.
+        samples: of the importance-weighted bound.
+        seed: stream of the pictures; the default is used by no training run.
+    """
+
+    pictures: int = 10_000
+    bound_pictures: int = 500
+    samples: int = 100
+    seed: int = TEST_SEED
+
+    def __post_init__(self) -> None:
+        if self.pictures < 1 or self.samples < 1 or self.bound_pictures < 0:
+            raise InputError(
+                f"pictures {self.pictures}, samples {self.samples} and bound_pictures "
+                f"{self.bound_pictures} were asked for; use at least 1, 1 and 0"
+            )
+
+
+def run(subject: Subject, options: CountOptions) -> Report:
+    """Return count accuracy and, of models that have one, the bound.
+
+    Raises:
+        CapabilityError: The model counts nothing.
+        InputError: The data are no procedural scenes, or an option is out of range.
+    """
+    if not are_scenes(subject.data):
+        raise InputError(
+            f"'{subject.data}' has no known number of objects; name procedural scenes with --data: "
+            f"{', '.join(scene_names())}"
+        )
+    size = subject.model.capabilities.image_size[0]
+    scenes = find_scenes(subject.data)
+    device = next(subject.model.parameters()).device
+
+    def batches(pictures: int) -> Iterator[tuple[Image, list[int]]]:
+        for start in range(0, pictures, 64):
+            stop = min(pictures, start + 64)
+            drawn = [scenes.sample(options.seed, i, size) for i in range(start, stop)]
+            stack = np.stack([scene.image for scene in drawn])
+            yield torch.from_numpy(stack).to(device), [len(scene.position) for scene in drawn]
+
+    figures = count(subject.model, batches(options.pictures))
+    rows = [(f"{n} objects", share) for n, share in figures.by_number.items()]
+    rows = [("all", figures.accuracy), *rows, ("counted too many", figures.too_many)]
+    facts = {
+        "protocol": "counting",
+        "data": subject.data,
+        "pictures": figures.pictures,
+        "count_accuracy": figures.accuracy,
+    }
+    if options.bound_pictures and isinstance(subject.model, Explains):
+        chosen = (image for image, _ in batches(options.bound_pictures))
+        nats = bound(subject.model, chosen, options.samples)
+        facts |= {"nats": nats, "samples": options.samples}
+        rows.append((f"-log p in nats, {options.samples} samples", nats))
+    return Report(
+        f"Counting: {subject.checkpoint.name} on {subject.data}",
+        facts,
+        (Table("Pictures counted right", ("pictures", "%"), tuple(rows)),),
+    )
+
+
+PROTOCOL = Protocol("the number of objects, and the bound on the likelihood", CountOptions, run)
+"""See `kpcore.evaluation.counting`."""
