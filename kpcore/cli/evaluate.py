@@ -74,7 +74,8 @@ class Evaluate:
                 f"it on with --data"
             )
         subject = protocols.Subject(model, self.checkpoint, data, dict(trained_on))
-        report = protocol.run(subject, options)
+        with Console(stderr=True).status(f"{self.protocol}: measuring on {data}"):
+            report = protocol.run(subject, options)
         _print_report(report, console)
         if self.out is not None:
             names = ", ".join(str(path) for path in write(report, self.out))
