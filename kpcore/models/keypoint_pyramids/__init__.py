@@ -75,7 +75,7 @@ PRESETS = MappingProxyType(
                 level_channels=(16, 8),
                 reference_within=8,
             ),
-            Recipe(batch=8, learning_rate=2e-3, steps=30, epochs=None, milestones=(), rise=5),
+            Recipe(batch=8, learning_rate=1e-3, steps=30, epochs=None, milestones=(), rise=5),
             "32 x 32, 2 + 4 keypoints: seconds on a CPU, for tests",
         ),
     }
