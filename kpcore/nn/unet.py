@@ -26,19 +26,21 @@ class UNet(nn.Module):
     """Halves the map between widths, doubles it back, and joins maps of equal size.
 
     Source: TUSK appendix A.4 and released code: halving by max-pooling, doubling by corner-aligned
-    bilinear interpolation, as many norm groups everywhere as the narrowest layer has channels.
+    bilinear interpolation, the same number of norm groups everywhere.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, widths: Sequence[int]) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, widths: Sequence[int], groups: int
+    ) -> None:
         """Make the layers.
 
         Args:
             channels_in: Of the picture.
             channels_out: Of the maps; a 1x1 convolution without activation makes them.
-            widths: Channels at full size, at half of it, and so on; multiples of the first.
+            widths: Channels at full size, at half of it, and so on.
+            groups: Of the norms; divides every width.
         """
         super().__init__()
-        groups = widths[0]
         self.down = nn.ModuleList(
             double_convolution(before, width, groups)
             for before, width in pairwise((channels_in, *widths))

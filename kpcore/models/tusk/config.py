@@ -29,6 +29,9 @@ class TuskConfig:
         prototypes: M, centres of the clusters of descriptors.
         descriptor: C, numbers of a descriptor.
         width: Channels of the U-Nets at full size; 2, 4 and 8 times as many below. 32 in the paper.
+        groups: Norm groups of every layer; divides `width`. 32 in the released code: at full
+            size every channel is normalised by itself, which hides how strong a lone keypoint's
+            channels are beside each other; fewer groups learn faster.
         window: B, odd side in pixels of the window in which only the highest score stays and over
             which its place is averaged.
         softness: Temperature of that average.
@@ -70,6 +73,7 @@ class TuskConfig:
     prototypes: int = 10
     descriptor: int = 32
     width: int = 32
+    groups: int = 32
     window: int = 13
     softness: float = 0.2
     splat_var_px: float = 0.05
@@ -107,6 +111,10 @@ class TuskConfig:
             raise InputError(
                 f"image_size is {self.image_size} and fold {self.fold}; accepted are folds from 1 "
                 f"on and sizes that are multiples of 8 times as many"
+            )
+        if self.groups < 1 or self.width % self.groups:
+            raise InputError(
+                f"groups is {self.groups}; accepted are numbers that divide width {self.width}"
             )
         if self.window % 2 == 0:
             raise InputError(f"window is {self.window}; it must be odd, to have a middle")

@@ -36,12 +36,12 @@ class MapEncoder(nn.Module):
 
     def __init__(self, config: TuskConfig) -> None:
         super().__init__()
-        channels, groups = config.descriptor, math.gcd(config.width, config.descriptor)
+        channels = config.descriptor
         self.fold = config.fold
-        self.body = UNet(3 * config.fold**2, channels, _widths(config))
+        self.body = UNet(3 * config.fold**2, channels, _widths(config), config.groups)
         self.head = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
-            nn.GroupNorm(groups, channels),
+            nn.GroupNorm(math.gcd(config.groups, channels), channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, 1, 3, padding=1),
             nn.GroupNorm(1, 1),
@@ -60,7 +60,7 @@ class MapDecoder(nn.Module):
         super().__init__()
         self.fold = config.fold
         channels = (3 if config.blend == "sum" else 4) * config.fold**2
-        self.body = UNet(config.descriptor, channels, _widths(config))
+        self.body = UNet(config.descriptor, channels, _widths(config), config.groups)
 
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
         """Return colours in [0, 1] and, where there is one, the logit."""

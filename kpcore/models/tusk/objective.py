@@ -29,6 +29,7 @@ _MARGIN = 1.4
 so many of ours."""
 _TAPS = (3, 8, 15, 22)
 _VGG_SIDE = 224
+_COARSE = 4
 _BETAS = (0.5, 0.999)
 _LIGHT_SCALE, _LIGHT_BEND, _LIGHT_SHIFT, _LIGHT_TURN = (0.98, 0.02), 0.03, 0.02, 0.05
 
@@ -184,8 +185,11 @@ def _warped(
 def _grid(
     image: Image, scale: tuple[float, float], bend: float, shift: float, turn: float
 ) -> Float[Tensor, "B H W 2"]:
-    """A random thin-plate spline and similarity for each picture, as a grid of source places."""
-    batch, (height, width) = len(image), image.shape[-2:]
+    """A random thin-plate spline and similarity for each picture, as a grid of source places.
+
+    The spline is smooth: it is evaluated at every `_COARSE`-th pixel and interpolated.
+    """
+    batch, (height, width) = len(image), (side // _COARSE for side in image.shape[-2:])
 
     def uniform(*shape: int) -> Tensor:
         return 2.0 * torch.rand(batch, *shape, device=image.device) - 1.0
@@ -204,7 +208,19 @@ def _grid(
     y, x = pixel_centres(height, image.device), pixel_centres(width, image.device)
     plane = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).view(1, -1, 2) / _MARGIN
     moved = factor * (plane @ matrix) + shift * uniform(1, 2)
-    return (spline(moved) * _MARGIN).view(batch, height, width, 2)
+    places = (spline(moved) * _MARGIN).view(batch, height, width, 2).permute(0, 3, 1, 2)
+    return _enlarged(places).permute(0, 2, 3, 1)
+
+
+def _enlarged(places: Float[Tensor, "B 2 h w"]) -> Float[Tensor, "B 2 H W"]:
+    """The places at `_COARSE` times as many pixels; straight on beyond the outermost ones."""
+    for axis in (2, 3):
+        first, last = places.narrow(axis, 0, 1), places.narrow(axis, -1, 1)
+        before = 2.0 * first - places.narrow(axis, 1, 1)
+        after = 2.0 * last - places.narrow(axis, places.shape[axis] - 2, 1)
+        places = torch.cat([before, places, after], dim=axis)
+    wide = F.interpolate(places, scale_factor=_COARSE, mode="bilinear", align_corners=False)
+    return wide[:, :, _COARSE:-_COARSE, _COARSE:-_COARSE]
 
 
 class FeatureDifference(nn.Module):

@@ -85,7 +85,9 @@ def test_only_a_changed_keypoint_is_decoded_again():
     decoder = model.decoder_for(encoding)
     decoder(encoding.latents)
     passed: list[int] = []
-    model.networks.decoder.register_forward_hook(lambda _, inputs, __: passed.append(len(inputs[0])))
+    model.networks.decoder.register_forward_hook(
+        lambda _, inputs, __: passed.append(len(inputs[0]))
+    )
     moved = encoding.latents.with_rows("position", [2], [[0.5, -0.5]])
     picture = decoder(moved).image
     assert passed == [1]
