@@ -15,9 +15,9 @@ from torch import Tensor
 
 from kpcore.data.clips import Clip, ClipReader, HeldOut, Part, find_clips, split_parts
 from kpcore.data.resample import apply_framing
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import find_scenes
 from kpcore.data.synthetic.scene import SceneClip
-from kpcore.errors import DataError, InputError, nearest
+from kpcore.errors import DataError
 from kpcore.geometry.framing import FramingRule
 
 TEST_SEED = 1_000_003
@@ -45,14 +45,11 @@ def procedural_episodes(
     """Yield the first `count` clips of a stream of scenes.
 
     Raises:
-        InputError: No such scene.
+        DataError: No such scenes, or their files are missing.
     """
-    if scene not in SCENES:
-        raise InputError(
-            f"there is no scene '{scene}'; known: {', '.join(SCENES)}.{nearest(scene, SCENES)}"
-        )
+    source = find_scenes(scene)
     for index in range(count):
-        clip = SCENES[scene].clip(seed, index, size, frames)
+        clip = source.clip(seed, index, size, frames)
         quantised = np.round(clip.image * 255.0).astype(np.float32) / 255.0
         yield Episode(torch.from_numpy(quantised), f"{scene} {index}", clip)
 

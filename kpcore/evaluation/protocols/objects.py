@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import are_scenes, find_scenes, scene_names
 from kpcore.errors import InputError
 from kpcore.evaluation.objects import TEST_SEED, measure
 from kpcore.evaluation.protocols import Protocol, Subject
@@ -31,15 +31,14 @@ def run(subject: Subject, options: ObjectOptions) -> Report:
         InputError: The data are no procedural scenes.
         CapabilityError: The model has no presence or no glimpses.
     """
-    if subject.data not in SCENES:
+    if not are_scenes(subject.data):
         raise InputError(
             f"'{subject.data}' has no known objects; name procedural scenes with --data: "
-            f"{', '.join(SCENES)}"
+            f"{', '.join(scene_names())}"
         )
     size = subject.model.capabilities.image_size[0]
-    scenes = (
-        SCENES[subject.data].sample(options.seed, index, size) for index in range(options.scenes)
-    )
+    source = find_scenes(subject.data)
+    scenes = (source.sample(options.seed, index, size) for index in range(options.scenes))
     figures = measure(subject.model, scenes).rounded()
     rows = tuple(
         (name, value if isinstance(value, int | float) else str(value))

@@ -11,7 +11,7 @@ from typing import Any, cast
 from kpcore import checkpoint
 from kpcore.api import KeypointModel, VideoPredictor
 from kpcore.configuration import from_plain
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import are_scenes
 from kpcore.errors import CapabilityError, InputError, ShapeError
 from kpcore.evaluation import calibration, prediction
 from kpcore.evaluation.baselines import ConstantVelocity
@@ -152,7 +152,7 @@ def _baseline(model: KeypointModel, path: Path, ours: str) -> RollOut:
 
 def _episodes(subject: Subject, options: PredictionOptions, frames: int) -> Iterable[Episode]:
     size = subject.model.capabilities.image_size
-    if subject.data in SCENES and not Path(subject.data).exists():
+    if are_scenes(subject.data) and not Path(subject.data).exists():
         return procedural_episodes(subject.data, size[0], frames, options.clips, options.seed)
     trained_on = subject.trained_on
     stride = int((trained_on.get("options") or {}).get("stride") or 1)

@@ -32,7 +32,7 @@ def test_procedural_clips_have_the_truth_of_their_frames():
     assert np.array_equal(first.truth.position, truth.position)
     assert np.abs(first.frames.numpy() - truth.image).max() <= 0.5 / 255 + 1e-6
     assert not np.array_equal(first.frames.numpy(), second.frames.numpy())
-    with pytest.raises(InputError, match=r"'shape'.*Did you mean 'shapes'"):
+    with pytest.raises(DataError, match=r"'shape'.*Did you mean 'shapes'"):
         list(procedural_episodes("shape", 32, 4, 2))
 
 
