@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -96,7 +97,7 @@ class Walk:
 
         end = time.perf_counter() + budget_s
         while self._done < until:
-            with torch.inference_mode():
+            with torch.inference_mode(), _one_thread(self.device):
                 latents = next(self._steps, None)
                 if latents is None:
                     raise CapabilityError(
@@ -147,6 +148,22 @@ class Walk:
         predictor = cast("VideoPredictor", self._model)
         with torch.inference_mode():
             return iter(predictor.predict(moved, _FAR))
+
+
+@contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """Let a few particles be moved by one thread: sharing so little work costs more than it."""
+    import torch
+
+    before = torch.get_num_threads()
+    if device.type != "cpu" or before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 _FAR = 1_000_000

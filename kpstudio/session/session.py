@@ -384,7 +384,8 @@ class Session:
             if not self._view.playing:
                 self._forget_visits()
         self.view_changed.emit(self._view)
-        if self._view.frame != old.frame:
+        was_off, is_off = (view.comparison.mode == "off" for view in (old, self._view))
+        if self._view.frame != old.frame or was_off is not is_off:
             self._changed()
             self._want_encoding()
         elif self._view.raw_numbers is not old.raw_numbers:
@@ -398,8 +399,24 @@ class Session:
         """Ask for the shown frame's particles, or for what is missing to decode them."""
         document, frame = self.document, self._view.frame
         inside = document.media is not None and frame < document.media.count
-        if document.model and inside and document.encoded.get(frame) is None:
+        if (
+            self._is_edited_here
+            and document.model
+            and inside
+            and document.encoded.get(frame) is None
+        ):
             self.encoding_wanted.emit(frame)
+
+    @property
+    def _is_edited_here(self) -> bool:
+        """Whether the shown frame's own particles are looked at: not while futures are."""
+        comparison, frame = self._view.comparison, self._view.frame
+        branches = self.document.branches
+        return (
+            comparison.mode == "off"
+            or not branches
+            or any(b.key == comparison.second and frame in b.frames for b in branches)
+        )
 
     def _forget_visits(self) -> None:
         self._visits = {self._view.frame: self._visit}
@@ -410,6 +427,8 @@ class Session:
         document, frame = self.document, self._view.frame
         encoding, latents = document.encoded.get(frame), document.shown(frame)
         if encoding is None or latents is None or not document.model or not document.media:
+            return None
+        if not self._is_edited_here:
             return None
         return Wanted(
             document.model.key,

@@ -81,6 +81,7 @@ class Docks(QObject):
             window.addDockWidget(where, dock)
             dock.hide()
             self._docks[panel.key] = dock
+        window.tabifyDockWidget(self._docks["history"], self._docks["futures"])
         self._first = window.saveState(VERSION)
 
     @property
@@ -131,6 +132,7 @@ class Docks(QObject):
     def fit(self) -> None:
         """Give the docks their usual sizes."""
         docks, window = self._docks, self._window
+        docks["futures"].raise_()
         if window.height() < LOW_PX:
             window.tabifyDockWidget(docks["particle"], docks["layers"])
             docks["particle"].raise_()

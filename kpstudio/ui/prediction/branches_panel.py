@@ -66,7 +66,6 @@ class BranchesPanel(Panel):
     """Keys of what to show at the left ("" for no change) and at the right."""
     rename_wanted = Signal(str, str)
     """Key and the new name."""
-    steps_changed = Signal(int)
 
     def __init__(self, session: Session, tokens: Tokens, parent: QWidget | None = None) -> None:
         super().__init__(session, tokens, parent)
@@ -82,7 +81,8 @@ class BranchesPanel(Panel):
         self.steps.setToolTip("How many frames the next prediction has")
         self.steps.setKeyboardTracking(False)
         self.steps.setFont(tabular(self.steps.font()))
-        self.steps.valueChanged.connect(self.steps_changed)
+        self.steps.setFont(scaled(self.steps.font(), 0.9))
+        self.steps.setMaximumWidth(96)
         self.list = QListWidget(self)
         self.list.setObjectName("branches")
         self.list.setAccessibleName("Futures")
@@ -125,7 +125,6 @@ class BranchesPanel(Panel):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             self._buttons.addWidget(button)
         self._buttons.addStretch(1)
-        self._buttons.addWidget(self.steps)
         for key in ("rename-branch", "delete-branch", "duplicate-branch"):
             self.list.addAction(actions[key])
         predictions.changed.connect(self._on_progress)
@@ -135,9 +134,13 @@ class BranchesPanel(Panel):
         """Only for models that predict."""
         return can is not None and can.video_history > 0
 
+    def corner(self) -> list[QWidget]:
+        """Return how many frames the next prediction has."""
+        return [self.steps]
+
     def sizeHint(self) -> QSize:
         """Return room for a few branches."""
-        return QSize(232, 170)
+        return QSize(232, 200)
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Draw in the colours of another theme."""
@@ -185,7 +188,7 @@ class BranchesPanel(Panel):
             row.left.clicked.connect(partial(self._compare_with, branch.key))
             row.right.clicked.connect(partial(self.choose_wanted.emit, "", branch.key))
             item = QListWidgetItem(self.list)
-            item.setSizeHint(row.sizeHint())
+            item.setSizeHint(QSize(0, row.minimumSizeHint().height()))
             item.setData(Qt.ItemDataRole.UserRole, branch.key)
             self.list.setItemWidget(item, row)
             self._rows[branch.key] = row
@@ -200,9 +203,9 @@ class BranchesPanel(Panel):
                 roll = self._predictions.roll(branch.key)
                 share = 0.0 if roll is None else len(roll.painted) / max(1, branch.steps)
                 going = roll is not None and roll.state in ("waiting", "rolling")
-                words = f"from frame {branch.frame + 1} · {said(self._predictions, branch)}"
+                words = said(self._predictions, branch)
                 if branch.futures > 1:
-                    words += f" · {branch.futures} futures"
+                    words += f" · ×{branch.futures}"  # noqa: RUF001 (times)
                 row.show_progress(words, min(1.0, share) if going and share else 0.0)
                 item = self.list.item(list(self._rows).index(branch.key))
                 follows = ", follows edits" if branch.follows else ""
@@ -264,7 +267,7 @@ class BranchRow(QWidget):
         text.addWidget(self.field)
         text.addWidget(self.words)
         row = QHBoxLayout(self)
-        row.setContentsMargins(18, 4, 2, 6)
+        row.setContentsMargins(18, 5, 4, 7)
         row.setSpacing(2)
         row.addLayout(text, 1)
         row.addWidget(self.left)

@@ -313,7 +313,7 @@ class TrailOverlay(QWidget):
                     painter,
                     self._canvas.viewport,
                     view.frame,
-                    view.selection,
+                    self._session.selection_at(roll.frame),
                     layer.opacity * (0.7 if dashed else 1.0),
                     dashed=dashed,
                 )

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 Place = Literal["first", "second", "wipe", "difference"]
 
+OUTSIDE = 1.02
+"""Particles farther out than this, in unit coordinates, have left the picture."""
 GRIP = 10.0
 """How near to the divider, in points, a press takes hold of it."""
 
@@ -71,6 +73,8 @@ class FutureCanvas(QWidget):
         self._changed: tuple[Bytes, Bytes, QImage] | None = None
         self._pan: Pan | None = None
         self._holds_divider = False
+        self._hovered: int | None = None
+        self._hovered_key = ""
         self.setObjectName("future-canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -237,7 +241,7 @@ class FutureCanvas(QWidget):
         trails = view.layer("trails")
         roll = self._predictions.trailing(key)
         if trails.visible and roll is not None and view.frame >= roll.frame:
-            selected = view.selection
+            selected = self._session.selection_at(roll.frame)
             lines = self._trails.read(roll)
             lines.paint(painter, viewport, view.frame, selected, trails.opacity)
         overlay = ParticleOverlay(self._marks(key), viewport)
@@ -353,10 +357,10 @@ class FutureCanvas(QWidget):
         latents = self._predictions.latents(key, frame)
         if latents is None:
             return ()
-        of_roll = roll is not None and roll.latents(frame) is latents
-        numbers = session.numbers(roll.frame if of_roll and roll is not None else frame)
-        chosen = session.view.selection if key != TRUTH else frozenset[int]()
-        return marks_of(latents, numbers, chosen, session.view.hovered)
+        at = roll.frame if roll is not None and roll.latents(frame) is latents else frame
+        chosen = session.selection_at(at) if key != TRUTH else frozenset[int]()
+        hovered = self._hovered if self._hovered_key == key else None
+        return marks_of(latents, session.numbers(at), chosen, hovered)
 
     # -- mouse -----------------------------------------------------------------------------------
     def _divider(self, viewport: Viewport) -> float:
@@ -380,8 +384,9 @@ class FutureCanvas(QWidget):
         elif mark is None:
             self._session.update_view(selection=frozenset())
         else:
+            row = self._row_of(mark)
             chosen = self._session.view.selection
-            rows = chosen ^ {mark.row} if pointer.shift else frozenset({mark.row})
+            rows = chosen ^ {row} if pointer.shift else frozenset({row})
             self._session.update_view(selection=rows)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -412,17 +417,26 @@ class FutureCanvas(QWidget):
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is under the mouse any more."""
         self.pointer_moved.emit(None)
-        self._session.update_view(hovered=None)
+        self._hovered = None
+        self.update()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom about the cursor."""
         self.zoom(1.2 ** (event.angleDelta().y() / 120.0), event.position())
         event.accept()
 
-    def _overlay_at(self, x: float) -> ParticleOverlay:
+    def _row_of(self, mark: Mark) -> int:
+        """Return the row that the session knows a predicted particle by at the shown frame."""
+        numbers = self._session.numbers(self._session.view.frame)
+        return numbers.index(mark.identity) if mark.identity in numbers else mark.row
+
+    def _key_at(self, x: float) -> str:
         keys = self.keys
         left = self._place == "wipe" and x < self._divider(self.viewport)
-        return ParticleOverlay(self._marks(keys[0] if left else keys[-1]), self.viewport)
+        return keys[0] if left else keys[-1]
+
+    def _overlay_at(self, x: float) -> ParticleOverlay:
+        return ParticleOverlay(self._marks(self._key_at(x)), self.viewport)
 
     def _move_divider(self, x: float) -> None:
         viewport = self.viewport
@@ -432,9 +446,10 @@ class FutureCanvas(QWidget):
 
     def _hover(self, pointer: Pointer) -> None:
         mark = self._overlay_at(pointer.at[0]).hit(pointer.at)
-        row = mark.row if mark else None
-        if row != self._session.view.hovered:
-            self._session.update_view(hovered=row)
+        row, key = mark.row if mark else None, self._key_at(pointer.at[0])
+        if (row, key) != (self._hovered, self._hovered_key):
+            self._hovered, self._hovered_key = row, key
+            self.update()
         near = abs(pointer.at[0] - self._divider(self.viewport)) < GRIP
         if self._place == "wipe" and (near or mark is None):
             cursor, hint = Qt.CursorShape.SplitHCursor, "Drag to wipe · double click: middle"
@@ -459,6 +474,8 @@ def marks_of(
         certainty = 1.0 if here is None else max(FAINTEST, min(1.0, here))
         identity = numbers[row] if row < len(numbers) else row
         at = (float(place[0]), float(place[1]))  # type: ignore[index]
+        if max(abs(at[0]), abs(at[1])) > OUTSIDE:
+            continue
         marks.append(
             Mark(
                 row, identity, at, certainty=certainty, selected=row in selected,

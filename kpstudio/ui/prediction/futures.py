@@ -49,18 +49,17 @@ def title_of(document: Document, predictions: Predictions, key: str, frame: int)
 
 
 def said(predictions: Predictions, branch: Branch) -> str:
-    """Return in words how far a branch's roll-out is."""
+    """Return in words which frames a branch predicts, and how far it is."""
+    text = f"frames {branch.frame + 2}–{branch.end + 1}"  # noqa: RUF001 (from - to)
     roll = predictions.roll(branch.key)
     if roll is None:
-        return "waits for its start"
+        return text
     made = sum(1 for step in roll.painted if step < branch.steps)
     if roll.state == "failed":
-        return f"failed after {made} of {branch.steps} frames"
+        return f"{text} · failed at {made}"
     if roll.state == "stopped":
-        return f"stopped at {made} of {branch.steps} frames"
-    if roll.state == "done":
-        return f"{branch.steps} frames"
-    return f"{made} of {branch.steps} frames" if made else f"{branch.steps} frames"
+        return f"{text} · stopped at {made}"
+    return f"{text} · {made} done" if made and roll.state != "done" else text
 
 
 def other_than(document: Document, key: str) -> str:

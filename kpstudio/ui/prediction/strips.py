@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kpstudio.services.prediction import Predictions
     from kpstudio.services.rolls import Roll
 
-HEIGHT = 56
+HEIGHT = 46
 REST_MS = 60
 
 
@@ -122,6 +122,22 @@ class CurveStrip(Strip):
         for curve in self.curves:
             self._paint_curve(painter, curve, ranges[curve.scale], top)
         self._paint_legend(painter, area)
+        self._paint_ends(painter, area, ranges)
+
+    def _paint_ends(
+        self, painter: QPainter, area: QRectF, ranges: dict[str, tuple[float, float]]
+    ) -> None:
+        """Paint the values at the top and the bottom of the first curve's scale."""
+        if not self.curves:
+            return
+        curve = self.curves[0]
+        low, high = ranges[curve.scale]
+        painter.setPen(QColor(self.tokens.secondary))
+        metrics = QFontMetricsF(self.font())
+        for value, y in ((high, area.top() + 3 + metrics.ascent()), (low, area.bottom() - 4)):
+            text = f"{value:.3g}{curve.unit}"
+            at = QPointF(area.right() - 6 - metrics.horizontalAdvance(text), y)
+            painter.drawText(at, text)
 
     def _ranges(self) -> dict[str, tuple[float, float]]:
         values: dict[str, list[float]] = {}

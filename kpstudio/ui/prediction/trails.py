@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from kpstudio.services.rolls import Roll
@@ -74,6 +74,11 @@ class Trails:
         """
         upto = min(len(self.places), max(1, frame - self.frame + 1))
         at = frame <= self.frame
+        painter.save()
+        painter.setClipRect(
+            QRectF(viewport.left, viewport.top, viewport.width, viewport.height),
+            Qt.ClipOperation.IntersectClip,
+        )
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for row in self.present:
@@ -84,13 +89,13 @@ class Trails:
                 line = self._line(viewport, row, future)
                 likeliest = future == 0
                 width = 2.0 if likeliest else 1.0
-                faint = strength * (0.55 if likeliest and at else 0.45 if likeliest else 0.22)
+                faint = strength * (0.9 if likeliest and at else 0.5 if likeliest else 0.3)
                 self._stroke(painter, line, colour, width, faint, dashed=dashed)
                 if likeliest and upto > 1:
                     way = QPolygonF(line[:upto])
                     self._stroke(painter, way, _SHADE, width + 1.6, strength, dashed=dashed)
                     self._stroke(painter, way, colour, width, strength, dashed=dashed)
-        painter.setOpacity(1.0)
+        painter.restore()
 
     def _line(self, viewport: Viewport, row: int, future: int) -> list[QPointF]:
         way = self.places[:, future, row].tolist()

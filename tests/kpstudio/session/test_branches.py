@@ -22,6 +22,7 @@ from kpstudio.session.branches import next_key
 from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.edits import MoveParticles, Restore, from_plain, to_plain
 from kpstudio.session.session import Session
+from kpstudio.session.view import Comparison
 
 COUNT = 3
 WHAT_IF = AddBranch("b2", "What-if 1", (1, 2), 10, follows=True, baseline="b1")
@@ -161,3 +162,27 @@ def test_frames_beyond_the_video_are_looked_at_without_asking_for_particles(sess
     session.update_view(frame=9)
     assert asked == [4]
     assert session.latents is None
+
+
+def test_while_futures_are_compared_only_the_start_frames_are_decoded(session):
+    asked: list[int] = []
+    wanted: list[int] = []
+    session.encoding_wanted.connect(asked.append)
+    session.picture_wanted.connect(lambda want: wanted.append(want.frame))
+    session.update_view(frame=2)
+    session.commit(WHAT_IF)
+    session.update_view(comparison=Comparison("wipe", "b1", "b2"))
+    wanted.clear()
+    session.update_view(frame=3)
+    session.update_view(frame=4)
+    assert (wanted, asked) == ([], [])
+    session.update_view(frame=1)
+    assert wanted == [1]
+    session.update_view(frame=4)
+    session.update_view(comparison=Comparison())
+    assert asked == [4]
+
+
+def test_the_dividers_place_is_held_inside_the_picture():
+    assert Comparison().with_divider(1.7).divider == 1.0
+    assert Comparison().with_divider(-0.1).divider == 0.0
