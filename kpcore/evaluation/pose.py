@@ -20,6 +20,8 @@ from kpcore.data.synthetic.skeleton import ACTIONS, PAIRS
 from kpcore.data.synthetic.stick_figures import FRAMES, StickFigures
 from kpcore.evaluation import actions, landmarks
 
+STEPS = 600
+"""In which the GRU learns actions."""
 _BATCH = 64
 
 
@@ -104,27 +106,32 @@ class PoseFigures:
     action: float
 
 
-def measure(train: Watched, test: Watched, level: int | None = None) -> PoseFigures:
+def measure(
+    train: Watched, test: Watched, level: int | None = None, *, steps: int = STEPS
+) -> PoseFigures:
     """Return the figures of one level, or of all keypoints.
 
     Args:
         train: Videos of people trained on: actions and left-right regression learn from these.
         test: Videos of other people.
         level: Whose keypoints count; None takes all.
+        steps: In which the GRU learns.
     """
     points, joints, videos = test.flat(level)
     halves = landmarks.halves(points, joints, videos)
     sides = landmarks.left_right(train.flat(level)[:2], (points, joints), PAIRS)
-    told = actions.recognise(train.clips(level), test.clips(level), len(ACTIONS))
+    told = actions.recognise(train.clips(level), test.clips(level), len(ACTIONS), steps=steps)
     return PoseFigures(
         points.shape[1], halves.rmse, halves.rmse_no_bias, sides.error, told.accuracy
     )
 
 
-def measure_truth(train: Watched, test: Watched) -> PoseFigures:
+def measure_truth(train: Watched, test: Watched, *, steps: int = STEPS) -> PoseFigures:
     """Return what the true joints themselves reach: the action's upper bound."""
     known = torch.from_numpy(train.joints), train.action
-    told = actions.recognise(known, (torch.from_numpy(test.joints), test.action), len(ACTIONS))
+    told = actions.recognise(
+        known, (torch.from_numpy(test.joints), test.action), len(ACTIONS), steps=steps
+    )
     return PoseFigures(test.joints.shape[2], 0.0, 0.0, 0.0, told.accuracy)
 
 

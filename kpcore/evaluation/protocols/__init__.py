@@ -18,7 +18,10 @@ PROTOCOLS = MappingProxyType(
         "prediction": "kpcore.evaluation.protocols.prediction",
         "objects": "kpcore.evaluation.protocols.objects",
         "landmarks": "kpcore.evaluation.protocols.landmarks",
+        "pose": "kpcore.evaluation.protocols.pose",
         "counting": "kpcore.evaluation.protocols.counting",
+        "digits": "kpcore.evaluation.protocols.digits",
+        "discovery": "kpcore.evaluation.protocols.discovery",
     }
 )
 """Name on the command line -> module; imported when it is asked for."""

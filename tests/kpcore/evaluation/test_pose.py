@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from kpcore.data.synthetic.scene import HELD_OUT_SEED
 from kpcore.data.synthetic.stick_figures import FRAMES, StickFigures
-from kpcore.evaluation import pose
+from kpcore.errors import InputError
+from kpcore.evaluation import pose, protocols
 from kpcore.models.keypoint_pyramids import PRESETS
 from kpcore.models.keypoint_pyramids.model import KeypointPyramids
 
@@ -23,8 +27,8 @@ def true(seed: int, videos: int, frames: int) -> pose.Watched:
 
 def test_true_joints_are_regressed_exactly_and_levels_are_told_apart():
     train, test = true(0, 22, 6), true(HELD_OUT_SEED, 22, 6)
-    all_of_them = pose.measure(train, test)
-    few = pose.measure(train, test, level=1)
+    all_of_them = pose.measure(train, test, steps=5)
+    few = pose.measure(train, test, level=1, steps=5)
     assert all_of_them.rmse == pytest.approx(0.0, abs=1e-3)
     assert all_of_them.keypoints == 17
     assert few.keypoints == 5
@@ -42,3 +46,19 @@ def test_a_model_is_watched_with_its_levels_and_the_truth_of_the_same_frames():
     with torch.no_grad():
         again = model.encode(torch.from_numpy(image)[None]).latents.position[0]
     assert torch.allclose(watched.points[1, 2], again, atol=1e-5)
+
+
+def test_the_protocol_reports_every_level_beside_the_truth():
+    protocol = protocols.get("pose")
+    model = KeypointPyramids(PRESETS["tiny"].config).eval()
+    subject = protocols.Subject(model, Path("p.safetensors"), "stick-figures")
+    report = protocol.run(subject, protocol.options(videos=11, frames=3, steps=5))
+    assert [row[0] for row in report.tables[0].rows] == [
+        "level 1",
+        "level 2",
+        "all keypoints",
+        "true joints",
+    ]
+    assert report.facts["rmse_percent"] == report.tables[0].rows[2][2]
+    with pytest.raises(InputError, match="stick-figures"):
+        protocol.run(replace(subject, data="traffic"), protocol.options())

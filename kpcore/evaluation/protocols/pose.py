@@ -1,0 +1,82 @@
+"""Protocol "pose": what keypoints say of people who act, their joints and what they are doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kpcore.errors import InputError
+from kpcore.evaluation import pose
+from kpcore.evaluation.protocols import Protocol, Subject
+from kpcore.evaluation.report import Cell, Report, Table
+
+_DATA = "stick-figures"
+
+
+@dataclass(frozen=True, slots=True)
+class PoseOptions:
+    """Choices of the protocol.
+
+    Attributes:
+        videos: of the people trained on, and as many of other people.
+        frames: of each video, spread over it.
+        steps: in which the recurrent network learns actions.
+    """
+
+    videos: int = 154
+    frames: int = 24
+    steps: int = pose.STEPS
+
+
+def run(subject: Subject, options: PoseOptions) -> Report:
+    """Return the figures of each level and of all keypoints, beside the true joints'.
+
+    Raises:
+        InputError: The data are not stick figures, whose joints and actions are known.
+    """
+    if subject.data != _DATA:
+        raise InputError(
+            f"joints and actions of '{subject.data}' are not known; use --data {_DATA}"
+        )
+    train, test = pose.watch_both(subject.model, options.videos, options.frames)
+    levels = subject.model.capabilities.levels
+    names = [(f"level {level + 1}", level) for level in range(levels)] if levels > 1 else []
+    rows: list[tuple[Cell, ...]] = []
+    for name, level in (*names, ("all keypoints", None)):
+        rows.append(_row(name, pose.measure(train, test, level, steps=options.steps)))
+    rows.append(_row("true joints", pose.measure_truth(train, test, steps=options.steps)))
+    table = Table(
+        "Figures",
+        ("keypoints", "K", "rmse %", "rmse % without bias", "left-right %", "action %"),
+        tuple(rows),
+        "Of people never trained on. rmse: root mean square distance of the 17 joints, percent of "
+        "the picture's edge, regressed on half of the videos and measured on the other half (the "
+        "origin is the picture's middle). left-right: mean distance, regressed on the people "
+        "trained on, either labelling of a person's sides. action: of eleven, by a GRU.",
+    )
+    return Report(
+        f"Pose: {subject.checkpoint.name} on {options.videos} videos of {_DATA}",
+        {
+            "protocol": "pose",
+            "data": _DATA,
+            "videos": options.videos,
+            "frames": options.frames,
+            "rmse_percent": rows[-2][2],
+            "left_right_percent": rows[-2][4],
+            "action_percent": rows[-2][5],
+        },
+        (table,),
+    )
+
+
+def _row(name: str, figures: pose.PoseFigures) -> tuple[Cell, ...]:
+    return (
+        name,
+        figures.keypoints,
+        figures.rmse,
+        figures.rmse_no_bias,
+        figures.left_right,
+        figures.action,
+    )
+
+
+PROTOCOL = Protocol("joints and actions of acting stick figures", PoseOptions, run)
