@@ -5,6 +5,7 @@ The manifest names the family and holds its whole configuration, so one file ope
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -37,6 +38,8 @@ class Manifest:
         step: Optimiser steps that made these weights.
         data: What it was trained on: source, framing, split (see `kpcore.data`).
         card: Free facts shown by `kp info`: figures, command, machine, licence.
+        contains: Manifests (JSON values) of the trained models inside this one, by the role that
+            `Family.needs` names; their weights lie under that name in the state dict.
         format: Version of this layout.
         library: Version of kpcore that wrote the file.
     """
@@ -46,6 +49,7 @@ class Manifest:
     step: int = 0
     data: dict[str, Any] = field(default_factory=dict[str, Any])
     card: dict[str, Any] = field(default_factory=dict[str, Any])
+    contains: dict[str, Any] = field(default_factory=dict[str, Any])
     format: int = FORMAT
     library: str = kpcore.__version__
 
@@ -95,22 +99,23 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
 def _read_header(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            start = file.read(8)
-            if start[:2] == b"PK" or start[:1] == b"\x80":
+            start, brace = file.read(8), file.read(1)
+            # A header's length may begin like a pickle; only a header goes on with a brace.
+            if brace != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
                 raise CheckpointError(
                     f"'{path.name}' is a PyTorch pickle, which can hold code and is not opened "
                     f"here; convert published weights with 'kp import dlp FILE -o OUT.safetensors'"
                 )
             size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             whole = path.stat().st_size
-            if 2 <= size <= _HEADER_LIMIT and whole - 8 < size and file.read(1) == b"{":
+            if 2 <= size <= _HEADER_LIMIT and whole - 8 < size and brace == b"{":
                 raise CheckpointError(_cut_short(path, whole, 8 + size))
             if not 2 <= size <= min(_HEADER_LIMIT, whole - 8):
                 raise CheckpointError(
                     f"'{path.name}' is not a checkpoint: no safetensors header in its {whole} "
                     f"bytes; open a .safetensors file written by 'kp train' or 'kp import'"
                 )
-            header = json.loads(file.read(size))
+            header = json.loads(brace + file.read(size - 1))
     except OSError as error:
         raise CheckpointError(
             f"cannot read '{path}': {error.strerror or error}; give a .safetensors file, such as "
@@ -189,24 +194,9 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> KeypointModel:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from kpcore import registry
-
     path = Path(path)
     manifest = read_manifest(path)
-    if manifest.family not in registry.FAMILIES:
-        known = ", ".join(registry.FAMILIES)
-        raise CheckpointError(
-            f"'{path.name}' was written for family '{manifest.family}'; known: {known}."
-            f"{nearest(manifest.family, registry.FAMILIES)}"
-        )
-    family = registry.get(manifest.family)
-    try:
-        model = family.build(from_plain(family.config, manifest.config))
-    except Exception as error:
-        raise CheckpointError(
-            f"'{path.name}' cannot be opened: its configuration makes no {family.name} model: "
-            f"{error}"
-        ) from error
+    model = _untrained(manifest, path.name)
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -224,6 +214,77 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> KeypointModel:
             )
     model.manifest = manifest
     return model.to(find_device(device)).eval()
+
+
+def _untrained(manifest: Manifest, name: str) -> KeypointModel:
+    """Build the model that a manifest describes, with those that it contains."""
+    from kpcore import registry
+
+    if manifest.family not in registry.FAMILIES:
+        known = ", ".join(registry.FAMILIES)
+        raise CheckpointError(
+            f"'{name}' was written for family '{manifest.family}'; known: {known}."
+            f"{nearest(manifest.family, registry.FAMILIES)}"
+        )
+    family = registry.get(manifest.family)
+    inside: dict[str, KeypointModel] = {}
+    for role in family.needs:
+        if role not in manifest.contains:
+            raise CheckpointError(
+                f"'{name}' holds a {family.name} model without its {role}; train it again with "
+                f"'kp train {family.name} --{role} CHECKPOINT'"
+            )
+        try:
+            own = from_plain(Manifest, manifest.contains[role])
+        except InputError as error:
+            raise CheckpointError(
+                f"the {role}'s manifest in '{name}' is damaged: {error}"
+            ) from error
+        inside[role] = _untrained(own, name)
+        inside[role].manifest = own
+    try:
+        return family.build(from_plain(family.config, manifest.config), **inside)
+    except Exception as error:
+        raise CheckpointError(
+            f"'{name}' cannot be opened: its configuration makes no {family.name} model: {error}"
+        ) from error
+
+
+def load_renderer(path: str | os.PathLike[str]) -> KeypointModel:
+    """Return the model that a family with `needs=("renderer",)` is built around.
+
+    Raises:
+        CheckpointError: Not a checkpoint, or one of a video model.
+    """
+    from kpcore import registry
+
+    path = Path(path)
+    manifest = read_manifest(path)
+    if manifest.family in registry.FAMILIES and registry.get(manifest.family).stage == "video":
+        raise CheckpointError(
+            f"'{path.name}' is a video model ({manifest.family}), which cannot be a renderer; give "
+            f"the checkpoint of an image model, such as dlp-object or dlp-compact"
+        )
+    return load(path)
+
+
+def contents(model: KeypointModel, family: str) -> dict[str, Any]:
+    """Return the manifests of the models inside `model`, as its own manifest holds them."""
+    from kpcore import registry
+
+    return {role: to_plain(getattr(model, role).manifest) for role in registry.get(family).needs}
+
+
+def fingerprint(model: KeypointModel) -> str:
+    """Return a hash of a model's family, configuration and weights."""
+    digest = hashlib.sha256()
+    manifest = model.manifest
+    about = [manifest.family, manifest.config] if manifest else []
+    digest.update(json.dumps(about, sort_keys=True).encode())
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def check_state(want: Any, have: Any, name: str) -> None:

@@ -242,7 +242,7 @@ def _pair(first: _Sight, second: _Sight, gate: float, weight: float) -> Assignme
 def _appearance(first: _Sight, second: _Sight) -> Float[ndarray, "M N"]:
     """Squared difference of appearance; 1 for two particles drawn at random, at most 1."""
     a, b = first.feature, second.feature
-    if a is not None and b is not None:
+    if a is not None and b is not None and (len(a) or len(b)):
         if a.shape[1] != b.shape[1]:
             raise ShapeError(
                 f"features of {a.shape[1]} and of {b.shape[1]} numbers cannot be compared; match "

@@ -29,6 +29,7 @@ class Train:
     - kp train dlp-compact --data my_video.mp4
     - kp train dlp-object --data traffic.mp4 --preset traffic --device cuda
     - kp train dlp-compact --data shapes --preset shapes --steps 3000
+    - kp train dlp-gcn --renderer dlp.safetensors --data traffic.mp4
     - kp train --resume runs/NAME
 
     Ctrl-C ends a run after its step, with a checkpoint to resume from.
@@ -40,6 +41,8 @@ class Train:
         family: Which model; 'kp models' lists them.
         data: Video, folder of images or videos, or procedural scenes by name.
         preset: Configuration and recipe to begin from; 'kp models' lists them.
+        renderer: Checkpoint of the trained image model whose particles a video
+            predictor moves; its weights are frozen and stored inside the new checkpoint.
         steps: Optimiser steps of the whole run.
         batch: Images per step, over all devices.
         lr: Learning rate of Adam.
@@ -66,6 +69,7 @@ class Train:
     family: Positional[Annotated[str | None, _arg("FAMILY", "")]] = None
     data: Annotated[str | None, _arg("SPEC", "")] = None
     preset: Annotated[str, _arg("NAME")] = "default"
+    renderer: Annotated[Path | None, _arg("CHECKPOINT", "")] = None
     steps: Annotated[int | None, _arg("N", "(default: the preset's)")] = None
     batch: Annotated[int | None, _arg("N", "(default: the preset's)")] = None
     lr: Annotated[float | None, _arg("RATE", "(default: the preset's)")] = None
@@ -147,4 +151,5 @@ class Train:
             checkpoint_every=self.checkpoint_every,
             overrides=self.set,
             command=("kp", *map(shlex.quote, sys.argv[1:])),
+            renderer="" if self.renderer is None else str(self.renderer),
         )

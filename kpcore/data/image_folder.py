@@ -153,6 +153,36 @@ class FrameSource:
             ]
         )
 
+    # -- frames by number -----------------------------------------------------------------------
+    @property
+    def clips(self) -> Sequence[tuple[str, int]]:
+        """What the pixels of each clip depend on, and its frames."""
+        return [
+            (
+                f"{frame_cache.cache_name(clip, self._rule, self._size, self._stride)} {part.rows}",
+                len(part.rows),
+            )
+            for part in self._parts
+            for clip in (self._clips[part.clip],)
+        ]
+
+    def rows(self, indices: Sequence[int]) -> list[list[int]]:
+        """Return the numbers of the frames in each window, counted over all clips."""
+        first: dict[int, int] = {}
+        count = 0
+        for part in self._parts:
+            first[part.clip] = count - part.rows.start
+            count += len(part.rows)
+        span, stride = self.window.span, self.window.stride
+        places = (self._place(index) for index in indices)
+        starts = (first[part.clip] + row for part, row in places)
+        return [list(range(start, start + span, stride)) for start in starts]
+
+    def pictures(self, rows: Sequence[int]) -> UInt8[Tensor, "N 3 H W"]:
+        """Return the frames of these numbers."""
+        frames = [(part, row) for part in self._parts for row in part.rows]
+        return self._stacked([frames[row] for row in rows])
+
     def _place(self, index: int) -> tuple[Part, int]:
         """Where a window begins."""
         if not 0 <= index < len(self):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -75,6 +75,24 @@ class ImageSource(Protocol):
             indices: Windows.
             draw: What the choice depends on beside the index, e.g. (seed, step).
         """
+        ...
+
+
+@runtime_checkable
+class FrameRows(Protocol):
+    """A source that numbers all its frames, so that what is computed of each can be kept."""
+
+    @property
+    def clips(self) -> Sequence[tuple[str, int]]:
+        """Text that the pixels of each clip depend on, and its frames; empty for endless data."""
+        ...
+
+    def rows(self, indices: Sequence[int]) -> list[list[int]]:
+        """Return the numbers of the frames in each window, counted over all clips."""
+        ...
+
+    def pictures(self, rows: Sequence[int]) -> UInt8[Tensor, "N 3 H W"]:
+        """Return the frames of these numbers."""
         ...
 
 

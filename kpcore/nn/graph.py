@@ -39,3 +39,26 @@ def edges(neighbours: Int[Tensor, "B P k"]) -> Int[Tensor, "2 E"]:
     first = torch.arange(batch, device=neighbours.device).view(-1, 1, 1) * size
     target = torch.arange(size, device=neighbours.device).view(1, -1, 1) + first
     return torch.stack([(neighbours + first).flatten(), target.expand_as(neighbours).flatten()])
+
+
+def radius_edges(
+    position: Float[Tensor, "B P 2"], radius: float, present: Bool[Tensor, "B P"] | None = None
+) -> Int[Tensor, "2 E"]:
+    """Return the edge index (source, target) of all pairs nearer than `radius`, both ways.
+
+    Nodes of a batch are numbered through, P to an image; no node is joined to itself.
+
+    Args:
+        position: In the unit of `radius`.
+        radius: Largest distance of a pair.
+        present: Nodes that may have edges.
+    """
+    size = position.shape[1]
+    with torch.no_grad():
+        distance = (position[:, :, None] - position[:, None]).square().sum(-1)
+        joined = distance <= radius**2
+        joined &= ~torch.eye(size, dtype=torch.bool, device=position.device)
+        if present is not None:
+            joined &= present[:, :, None] & present[:, None]
+        image, target, source = joined.nonzero().T
+        return torch.stack([source, target]) + image * size

@@ -128,6 +128,7 @@ class RunRecord:
         command: The command line that began the run.
         versions: Python, torch, kpcore.
         machine: Processor, devices, system.
+        renderer: Checkpoint of the model that this one contains; empty where it contains none.
     """
 
     family: str
@@ -144,6 +145,7 @@ class RunRecord:
     command: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict[str, str])
     machine: dict[str, Any] = field(default_factory=dict[str, Any])
+    renderer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class TrainRequest:
         checkpoint_every: Steps between checkpoints.
         overrides: "field=value" changes of the family's configuration.
         command: The command line, for the record.
+        renderer: Checkpoint of the trained model inside the new one, for families that need it.
     """
 
     family: str
@@ -181,6 +184,7 @@ class TrainRequest:
     checkpoint_every: int = 0
     overrides: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    renderer: str = ""
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from kpcore.api import Batch
 from kpcore.data.source import ImageSource
+from kpcore.latents import Latents
 from kpcore.training.device import channels_last
+from kpcore.training.encoded import EncodedSource
 
 
 class Frames(NamedTuple):
@@ -20,6 +22,7 @@ class Frames(NamedTuple):
     image: UInt8[Tensor, "B 3 H W"]
     clip: UInt8[Tensor, "B T 3 H W"] | None = None
     reference: UInt8[Tensor, "B 3 H W"] | None = None
+    latents: Latents | None = None
 
     def split(self, size: int) -> list[Frames]:
         """Return the windows in parts of at most `size`."""
@@ -27,8 +30,19 @@ class Frames(NamedTuple):
         def part(value: Tensor | None, at: int) -> Tensor | None:
             return None if value is None else value[at : at + size]
 
+        def some(latents: Latents | None, at: int) -> Latents | None:
+            if latents is None:
+                return None
+            values = {name: value[at : at + size] for name, value in latents.named().items()}
+            return Latents(topology=latents.topology, **values)
+
         return [
-            Frames(self.image[at : at + size], part(self.clip, at), part(self.reference, at))
+            Frames(
+                self.image[at : at + size],
+                part(self.clip, at),
+                part(self.reference, at),
+                some(self.latents, at),
+            )
             for at in range(0, len(self.image), size)
         ]
 
@@ -45,7 +59,8 @@ def fetch(source: ImageSource, indices: Sequence[int], draw: tuple[int, int]) ->
     if source.window.frames == 1:
         return Frames(source.images(indices), None, reference)
     clip = source.windows(indices)
-    return Frames(clip[:, 0].contiguous(), clip, reference)
+    latents = source.latents(indices) if isinstance(source, EncodedSource) else None
+    return Frames(clip[:, 0].contiguous(), clip, reference, latents)
 
 
 def on_device(frames: Frames, device: torch.device) -> Batch:
@@ -63,4 +78,5 @@ def on_device(frames: Frames, device: torch.device) -> Batch:
         moved(frames.image),
         None if frames.reference is None else moved(frames.reference),
         None if frames.clip is None else moved(frames.clip),
+        None if frames.latents is None else frames.latents.to(device),
     )

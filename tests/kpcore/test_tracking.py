@@ -75,6 +75,11 @@ def test_nothing_matches_nothing():
     assert match(nothing, nothing).pairs == ()
 
 
+def test_pictures_without_present_particles_match_nothing_though_they_have_features():
+    gone = particles((0, 0), feature=[[1.0, 2.0]], presence=[0.1])
+    assert match(gone, gone).pairs == ()
+
+
 def test_a_shuffled_moved_picture_is_unshuffled():
     random = np.random.default_rng(0)
     place = np.stack(np.meshgrid(np.linspace(-0.9, 0.9, 10), np.linspace(-0.9, 0.9, 10)), -1)
