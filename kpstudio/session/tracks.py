@@ -6,6 +6,7 @@ order; numbers spread along them from the first frame that was looked at.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -62,7 +63,11 @@ class Tracks:
 
     def before(self, frame: int, row: int) -> int | None:
         """Return the row that a particle had one frame earlier, or None when none matches."""
-        return self._back.get(frame, {}).get(row)
+        return self.links_before(frame).get(row)
+
+    def links_before(self, frame: int) -> Mapping[int, int]:
+        """Return, for each row of a frame that matches one of the frame before, that row."""
+        return self._back.get(frame, {})
 
     def _spread(self, frame: int) -> None:
         """Number the frames that hang together with `frame`."""

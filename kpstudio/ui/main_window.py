@@ -55,6 +55,8 @@ from kpstudio.ui.welcome import WelcomePage
 from kpstudio.ui.windows import Windows
 
 SIZE = QSize(1360, 860)
+PLAYING_MS = 200
+"""How often what is offered is looked at while frames play."""
 
 
 class MainWindow(QMainWindow):
@@ -301,7 +303,7 @@ class MainWindow(QMainWindow):
         if not self.session.in_gesture:
             self._refreshed_in_gesture = False
         if not self._actions_timer.isActive() and not self._refreshed_in_gesture:
-            self._actions_timer.start()
+            self._actions_timer.start(PLAYING_MS if self.session.view.playing else 0)
 
     def _refresh_actions(self) -> None:
         self._refreshed_in_gesture = self.session.in_gesture

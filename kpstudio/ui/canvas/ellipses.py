@@ -40,6 +40,8 @@ class EllipseLayer:
         viewport: Viewport,
         view: tuple[float, float],
         opacity: float,
+        *,
+        live: bool = False,
     ) -> None:
         """Paint the ellipses of the particles that are decoded.
 
@@ -49,11 +51,18 @@ class EllipseLayer:
             viewport: Where the picture lies.
             view: (width, height) in points.
             opacity: Of the layer.
+            live: All of them move, as while frames play; then none is kept.
         """
         shown = [mark for mark in marks if mark.kept and _says_where(mark)]
         still = [mark for mark in shown if not mark.selected]
         painter.setOpacity(opacity)
-        if still:
+        if live:
+            for mark in still:
+                painter.setOpacity(opacity * mark.certainty)
+                rx, ry = viewport.lengths(mark.sigma or (0.0, 0.0))
+                middle = QPointF(*viewport.to_view(mark.at))
+                _paint_ellipse(painter, middle, rx, ry, colour_of(mark.identity))
+        elif still:
             ratio = painter.device().devicePixelRatio()
             painter.drawPixmap(QPointF(0.0, 0.0), self._still(still, viewport, view, ratio))
         for mark in shown:

@@ -138,7 +138,8 @@ class Renderer:
             overlay.paint_particles(painter, opacity, self._glimpse_px())
         elif name == "ellipses":
             if not look.small:
-                self._ellipses.paint(painter, overlay.marks, viewport, view, opacity)
+                live = self._session.view.playing
+                self._ellipses.paint(painter, overlay.marks, viewport, view, opacity, live=live)
         elif name == "springs":
             latents = None if look.small else self._session.document.latents(self.frame)
             if latents is not None and max(latents.topology.level, default=0) > 0:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLineF, QPointF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from kpstudio.ui.canvas.mapping import Point, Viewport
 from kpstudio.ui.canvas.marks import Mark, Place
@@ -18,10 +18,12 @@ from kpstudio.ui.canvas.palette import colour_of
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
+    from kpstudio.session.document import Document
     from kpstudio.session.session import Session
 
-WIDTH = 2.2
-_FAINTEST = 0.12
+WIDTH = 2.8
+BANDS = 4
+"""Steps in which a trail fades."""
 _KEPT = 256
 
 
@@ -52,43 +54,57 @@ class TrailLayer:
             opacity: Of the layer.
         """
         length = self._session.view.trail_frames
-        halo, pen = QPen(QColor(0, 0, 0, 120), WIDTH + 1.6), QPen()
-        for colour in (halo, pen):
-            colour.setCapStyle(Qt.PenCapStyle.FlatCap)
+        rows = [mark.row for mark in marks if mark.kept]
+        trails = self.trails(frame, rows, length, place)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        halo, pen = QPen(QColor(0, 0, 0, 110), WIDTH + 1.8), QPen()
+        for each in (halo, pen):
+            each.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         for mark in marks:
-            trail = self.trail(frame, mark.row, length, place) if mark.kept else []
+            trail = trails.get(mark.row, [])
             if len(trail) < 2:
                 continue
             places = [QPointF(*viewport.to_view(point)) for point in trail]
-            ink = QColor(colour_of(mark.identity))
-            for age in range(len(places) - 1, 0, -1):
-                strength = 1.0 - (age - 1) / length
-                line = QLineF(places[age], places[age - 1])
-                painter.setOpacity(opacity * mark.certainty * max(_FAINTEST, strength))
-                painter.setPen(halo)
-                painter.drawLine(line)
-                pen.setColor(ink)
-                pen.setWidthF(WIDTH * (0.5 + 0.5 * strength))
+            painter.setOpacity(opacity * mark.certainty * 0.5)
+            painter.setPen(halo)
+            painter.drawPolyline(QPolygonF(places))
+            pen.setColor(QColor(colour_of(mark.identity)))
+            share = max(1, -(-length // BANDS))
+            for band, first in enumerate(range(0, len(places) - 1, share)):
+                strength = 1.0 - band / BANDS
+                painter.setOpacity(opacity * mark.certainty * strength)
+                pen.setWidthF(WIDTH * (0.6 + 0.4 * strength))
                 painter.setPen(pen)
-                painter.drawLine(line)
+                painter.drawPolyline(QPolygonF(places[first : first + share + 1]))
         painter.setOpacity(1.0)
 
-    def trail(self, frame: int, row: int, length: int, place: Place) -> list[Point]:
-        """Return where a particle was, unit coordinates, newest first; at least where it is."""
-        tracks = self._session.document.encoded.tracks
-        points: list[Point] = []
-        at: int | None = row
-        while at is not None and len(points) <= length:
-            places = self._places(frame, place)
-            if at >= len(places):
-                break
-            points.append(places[at])
-            at = tracks.before(frame, at)
-            frame -= 1
-        return points
+    def trails(
+        self, frame: int, rows: list[int], length: int, place: Place
+    ) -> dict[int, list[Point]]:
+        """Return where the particles at `rows` were, by row, unit coordinates, newest first.
 
-    def _places(self, frame: int, place: Place) -> list[Point]:
+        Args:
+            frame: Where they are at `rows`.
+            rows: Of its particles.
+            length: How many frames back.
+            place: After edits, or as encoded.
+        """
         document = self._session.document
+        tracks = document.encoded.tracks
+        now = self._places(document, frame, place)
+        trails = {row: [now[row]] for row in rows if row < len(now)}
+        at = {row: row for row in trails}
+        for back in range(length):
+            before = self._places(document, frame - back - 1, place)
+            links = tracks.links_before(frame - back)
+            at = {row: links[here] for row, here in at.items() if here in links}
+            if not at or not before:
+                break
+            for row, there in at.items():
+                trails[row].append(before[there])
+        return trails
+
+    def _places(self, document: Document, frame: int, place: Place) -> list[Point]:
         latents = document.original(frame) if place == "encoded" else document.latents(frame)
         if latents is None:
             return []

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kpcore.latents import Latents
 
 REFRESH_MS = 50
+PLAYING_MS = 200
 LEAST_REACH = 3.0
 """Features are normal in the prior, so sliders reach at least three standard deviations."""
 
@@ -143,7 +144,7 @@ class ParticlePanel(Panel):
     # -- from the session ------------------------------------------------------------------------
     def _soon(self, *_: object) -> None:
         if not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(PLAYING_MS if self.session.view.playing else REFRESH_MS)
 
     def _on_picture(self, role: str, picture: object) -> None:
         if role == "edited":

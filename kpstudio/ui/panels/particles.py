@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
 
 REFRESH_MS = 50
+PLAYING_MS = 200
 ROW_PX = 3 * GRID
 
 
@@ -144,7 +145,7 @@ class ParticlesPanel(Panel):
     # -- from the session ------------------------------------------------------------------------
     def _soon(self, *_: object) -> None:
         if not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(PLAYING_MS if self.session.view.playing else REFRESH_MS)
 
     def _on_view(self, view: ViewState) -> None:
         if not self._syncing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QWidget
 
@@ -38,12 +38,15 @@ class Film(Strip):
         super().__init__(session, axis, tokens, HEIGHT, parent)
         self._thumbnails = thumbnails
         self._media: MediaInfo | None = None
+        self._drawn = QPixmap()
+        self._places: list[tuple[int, QRectF]] = []
         self._pictures: OrderedDict[int, QPixmap] = OrderedDict()
         self._soon = QTimer(self, singleShot=True, interval=_ASK_MS)
         self._soon.timeout.connect(self._ask)
         self.setAccessibleName("Thumbnails")
         self.setToolTip("Press and drag to scrub · wheel: zoom · Shift+wheel: move along")
         axis.changed.connect(self._soon.start)
+        axis.changed.connect(self._redraw)
         session.document_changed.connect(self._on_document)
         self._on_document(session.document)
 
@@ -53,7 +56,16 @@ class Film(Strip):
             self._pictures.clear()
             self._thumbnails.forget(self._on_thumbnail)
             self._soon.start()
-            self.update()
+            self._redraw()
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Draw in the colours of another theme."""
+        super().set_tokens(tokens)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._drawn = QPixmap()
+        self.update()
 
     def places(self) -> list[tuple[int, QRectF]]:
         """Return which frame is shown where."""
@@ -100,29 +112,42 @@ class Film(Strip):
         self._pictures[frame] = pixmap_of(pixels)
         while len(self._pictures) > _KEPT:
             self._pictures.popitem(last=False)
-        self.update()
+        self._redraw()
 
     def paint_frames(self, painter: QPainter) -> None:
-        """Paint the thumbnails; the shown frame's has a rim."""
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        places = self.places()
+        """Paint the thumbnails, drawn once; the shown frame's has a rim."""
+        ratio = painter.device().devicePixelRatio()
+        size = QSize(round(self.width() * ratio), round(self.height() * ratio))
+        if self._drawn.size() != size:
+            self._drawn = self._draw(size, ratio)
+        painter.drawPixmap(0, 0, self._drawn)
         shown = self.session.view.frame
-        nearest = min(places, key=lambda item: abs(item[0] - shown), default=None)
-        for frame, box in places:
-            shape = QPainterPath()
-            shape.addRoundedRect(box, 3, 3)
-            picture = self._pictures.get(frame)
-            painter.save()
-            painter.setClipPath(shape, Qt.ClipOperation.IntersectClip)
-            if picture is None:
-                painter.fillRect(box, QColor(self.tokens.raised))
-            else:
-                painter.drawPixmap(box, picture, middle(picture, box))
-            painter.restore()
+        nearest = min(self._places, key=lambda item: abs(item[0] - shown), default=None)
         if nearest is not None and shown < self.axis.media_count:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QColor(self.tokens.accent))
             painter.drawRoundedRect(nearest[1].adjusted(-1, -1, 1, 1), 4, 4)
+
+    def _draw(self, size: QSize, ratio: float) -> QPixmap:
+        """Return all thumbnails on one picture."""
+        drawn = QPixmap(size)
+        drawn.setDevicePixelRatio(ratio)
+        drawn.fill(Qt.GlobalColor.transparent)
+        self._places = self.places()
+        painter = QPainter(drawn)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        for frame, box in self._places:
+            shape = QPainterPath()
+            shape.addRoundedRect(box, 3, 3)
+            picture = self._pictures.get(frame)
+            painter.setClipPath(shape)
+            if picture is None:
+                painter.fillRect(box, QColor(self.tokens.raised))
+            else:
+                painter.drawPixmap(box, picture, middle(picture, box))
+        painter.end()
+        return drawn
 
     def _on_view(self, view: object) -> None:
         if self.session.view.frame != self._shown:
