@@ -76,6 +76,17 @@ PRESETS = MappingProxyType(
             )
             for count in _COUNTS
         },
+        "tabletop": Preset(
+            replace(
+                _SMALL_FLAT,
+                keypoints=10,
+                renderer_widths=(48, 32, 16),
+                sigma=0.15,
+                reference_within=29,
+            ),
+            _SMALL,
+            "64 x 64, 10 keypoints of wider maps: the robot arm and toys of 'tabletop'",
+        ),
         "tiny": Preset(
             KeyNetConfig(
                 image_size=32,

@@ -26,6 +26,16 @@ ABLATIONS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
 _RECIPE = Recipe(
     batch=32, learning_rate=1e-4, steps=200_000, epochs=None, milestones=(), adam_eps=1e-8
 )
+_SHORT = Recipe(
+    batch=8,
+    learning_rate=2e-3,
+    steps=1800,
+    epochs=None,
+    milestones=(0.7, 0.9),
+    decay=0.3,
+    rise=50,
+    adam_eps=1e-8,
+)
 _SMALL = PyramidsConfig(
     image_size=64,
     widths=(8, 24, 48, 64),
@@ -51,17 +61,19 @@ PRESETS = MappingProxyType(
         },
         "small": Preset(
             _SMALL,
-            Recipe(
-                batch=8,
-                learning_rate=2e-3,
-                steps=1800,
-                epochs=None,
-                milestones=(0.7, 0.9),
-                decay=0.3,
-                rise=50,
-                adam_eps=1e-8,
-            ),
+            _SHORT,
             "64 x 64 with narrow networks, a departure; 10 + 20 keypoints, minutes on a CPU",
+        ),
+        "tabletop": Preset(
+            replace(
+                _SMALL,
+                points=(5, 10),
+                renderer_widths=(48, 32, 16),
+                sigma=0.15,
+                reference_within=29,
+            ),
+            _SHORT,
+            "64 x 64, 5 + 10 keypoints of wider maps: the robot arm and toys of 'tabletop'",
         ),
         "tiny": Preset(
             PyramidsConfig(

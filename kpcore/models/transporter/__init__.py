@@ -79,6 +79,18 @@ PRESETS = MappingProxyType(
             )
             for count in _COUNTS
         },
+        "tabletop": Preset(
+            replace(
+                _SMALL_FLAT,
+                keypoints=8,
+                widths=(16, 32),
+                decoder_widths=(48, 24),
+                sigma=0.2,
+                reference_within=29,
+            ),
+            _SMALL,
+            "64 x 64, 8 keypoints that each move a toy: the robot arm and toys of 'tabletop'",
+        ),
         "tiny": Preset(
             TransporterConfig(
                 image_size=32,
