@@ -18,6 +18,7 @@ FAMILIES = MappingProxyType(
         "dlp-compact": "kpcore.models.dlp_compact",
         "dlp-gcn": "kpcore.models.dlp_gcn",
         "lmdis": "kpcore.models.lmdis",
+        "lmdis-generator": "kpcore.models.lmdis",
         "lavae": "kpcore.models.lavae",
         "lavae-baseline": "kpcore.models.lavae",
         "tusk": "kpcore.models.tusk",

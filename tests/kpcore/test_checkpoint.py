@@ -180,3 +180,18 @@ def test_absent_devices(written: Path):
         checkpoint.load(written, "cuda:99")
     with pytest.raises(DeviceError, match="'gpu' is not a device"):
         checkpoint.load(written, "gpu")
+
+
+@pytest.mark.parametrize("length", [0x80, 0x0280, 0x4B50, 0x1080])
+def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path, length):
+    """The first bytes of a safetensors file are a length; 128 begins as a pickle does."""
+    manifest = json.dumps({"family": "dlp-compact", "config": {}})
+    table = {"__metadata__": {"keypoint_studio": manifest}}
+    header = json.dumps(table).encode()
+    table["__metadata__"]["pad"] = "x" * max(0, length - len(header) - 10)
+    blob = json.dumps(table).encode().ljust(length)
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(blob)) + blob)
+    if len(blob) == length:
+        assert path.read_bytes()[:2] in (b"\x80\x00", b"\x80\x02", b"PK", b"\x80\x10")
+    assert checkpoint.read_manifest(path).family == "dlp-compact"

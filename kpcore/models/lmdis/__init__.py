@@ -6,9 +6,15 @@ from types import MappingProxyType
 
 from kpcore.api import STILL, Family, Preset, Recipe, Window
 from kpcore.models.lmdis.config import LmdisConfig
+from kpcore.models.lmdis.generator import GeneratorConfig, LandmarkGenerator
+from kpcore.models.lmdis.generator_objective import generator_phases
 from kpcore.models.lmdis.model import Lmdis
 from kpcore.models.lmdis.objective import phases
 
+_PAPER = (
+    "Zhang, Guo, Jin, Luo, He and Lee, Unsupervised Discovery of Object Landmarks as Structural "
+    "Representations, CVPR 2018, https://arxiv.org/abs/1804.04412"
+)
 _RECIPE = Recipe(
     batch=16,
     learning_rate=1e-3,
@@ -128,6 +134,35 @@ PRESETS = MappingProxyType(
     }
 )
 
+_GAME = Recipe(
+    batch=16, learning_rate=1e-4, steps=300_000, epochs=None, milestones=(0.5,), adam_eps=1e-8
+)
+
+GENERATOR_PRESETS = MappingProxyType(
+    {
+        "default": Preset(GeneratorConfig(), _GAME, "faces, 80 x 80, 10 landmarks"),
+        "small": Preset(
+            GeneratorConfig(image_size=64, width=24),
+            Recipe(
+                batch=16,
+                learning_rate=4e-4,
+                steps=12_000,
+                epochs=None,
+                milestones=(0.7,),
+                adam_eps=1e-8,
+            ),
+            "64 x 64, 10 landmarks, narrow; departs",
+        ),
+        "tiny": Preset(
+            GeneratorConfig(image_size=32, landmarks=4, noise=8, width=8),
+            Recipe(
+                batch=8, learning_rate=3e-3, steps=30, epochs=None, milestones=(), adam_eps=1e-8
+            ),
+            "32 x 32, 4 landmarks: seconds on a CPU, for tests",
+        ),
+    }
+)
+
 
 def _window(config: LmdisConfig) -> Window:
     """Three frames, whose flow is joined, where flow is a warp (appendix C.1)."""
@@ -139,15 +174,22 @@ FAMILIES = MappingProxyType(
         "lmdis": Family(
             name="lmdis",
             title="LMDIS",
-            paper=(
-                "Zhang, Guo, Jin, Luo, He and Lee, Unsupervised Discovery of Object Landmarks as "
-                "Structural Representations, CVPR 2018, https://arxiv.org/abs/1804.04412"
-            ),
+            paper=_PAPER,
             config=LmdisConfig,
             presets=PRESETS,
             build=Lmdis,
             phases=phases,
             window=_window,
+        ),
+        "lmdis-generator": Family(
+            name="lmdis-generator",
+            title="LMDIS, generator with landmarks",
+            paper=_PAPER + ", appendix G.5",
+            config=GeneratorConfig,
+            presets=GENERATOR_PRESETS,
+            build=LandmarkGenerator,
+            phases=generator_phases,
+            needs=("renderer",),
         ),
     }
 )

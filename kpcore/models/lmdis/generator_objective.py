@@ -1,0 +1,88 @@
+"""BEGAN's game, with landmarks that must be found again (appendix G.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kpcore.api import Batch, Image, LossReport, Phase, Progress
+from kpcore.latents import Latents
+from kpcore.models.lmdis.generator import GeneratorConfig, LandmarkGenerator
+
+
+class _Game:
+    """What the three players share."""
+
+    def __init__(self, model: LandmarkGenerator, config: GeneratorConfig) -> None:
+        self._model, self._config = model, config
+
+    def _asked(self, image: Image) -> Latents:
+        """Landmarks of true pictures, with a random vector for each."""
+        with torch.no_grad():
+            latents = self._model.encode(image).latents
+        noise = torch.randn(len(image), self._config.noise, device=image.device, dtype=image.dtype)
+        return replace(latents, background=noise)
+
+    def _made(self, latents: Latents) -> Image:
+        return self._model.decode(latents).image
+
+    def _report(
+        self, terms: dict[str, Tensor], monitors: dict[str, Tensor] | None = None
+    ) -> LossReport:
+        return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors or {})
+
+
+class JudgeObjective(_Game):
+    """True pictures are to be reconstructed well, generated ones badly, as far as k says."""
+
+    def __call__(self, batch: Batch, progress: Progress) -> LossReport:
+        """Return the discriminator's loss."""
+        with torch.no_grad():
+            made = self._made(self._asked(batch.image))
+        true, false = self._model.judge(batch.image).mean(), self._model.judge(made).mean()
+        k = self._model.balance()
+        gap = (self._config.diversity * true - false).detach()
+        monitors = {"k": k, "convergence": true.detach() + gap.abs()}
+        return self._report({"true": true, "generated": -k * false}, monitors)
+
+
+class PainterObjective(_Game):
+    """Generated pictures are to be reconstructed well, and to have the landmarks asked for."""
+
+    def __call__(self, batch: Batch, progress: Progress) -> LossReport:
+        """Return the generator's loss."""
+        asked = self._asked(batch.image)
+        made = self._made(asked)
+        found = self._model.renderer.encode(made).latents.position
+        off = (found - asked.position).abs().mean() / 2.0
+        return self._report(
+            {
+                "energy": self._model.judge(made).mean(),
+                "landmarks": self._config.landmark_weight * off,
+            }
+        )
+
+
+class BalanceObjective(_Game):
+    """k grows while generated pictures are reconstructed better than they should be."""
+
+    def __call__(self, batch: Batch, progress: Progress) -> LossReport:
+        """Return a loss whose gradient is BEGAN's control step."""
+        with torch.no_grad():
+            true = self._model.judge(batch.image).mean()
+            false = self._model.judge(self._made(self._asked(batch.image))).mean()
+        gap: Float[Tensor, ""] = self._config.diversity * true - false
+        return self._report({"balance": -self._model.balance.k * gap})
+
+
+def generator_phases(model: LandmarkGenerator, config: GeneratorConfig) -> Sequence[Phase]:
+    """The discriminator, the generator and their balance take turns over the same pictures."""
+    return [
+        Phase("judge", model.judge, JudgeObjective(model, config)),
+        Phase("painter", model.painter, PainterObjective(model, config), keeps_batch=True),
+        Phase("balance", model.balance, BalanceObjective(model, config), keeps_batch=True),
+    ]
