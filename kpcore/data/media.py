@@ -217,12 +217,12 @@ class ClipMedia:
         """Say once for each clip that its frames change size."""
         if video.resized is None:
             return
-        first, (height, width) = video.resized
+        _, (height, width) = video.resized
         high, wide = video.size
         self._warnings.setdefault(
             clip.name,
             f"the frames of '{clip.paths[0].name}' change size, from {wide} x {high} to "
-            f"{width} x {height} at frame {first + 1}; they are scaled to the size of the first",
+            f"{width} x {height}; they are scaled to the size of the first",
         )
 
     def frame_name(self, index: int) -> str:

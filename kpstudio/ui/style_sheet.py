@@ -50,6 +50,7 @@ QToolButton[role="chip"] {
   background: $raised; border-color: $line; border-radius: 12px; padding: 3px 10px;
 }
 QToolButton[role="chip"]:focus { border-color: $accent; }
+QToolButton[role="chip"]:checked { background: $selected; border-color: $accent; }
 QToolButton[role="link"] { color: $secondary; padding: 1px 4px; border-radius: 4px; }
 QToolButton[role="link"]:hover { color: $text; background: $raised; border-color: transparent; }
 QToolButton::menu-indicator { image: none; }

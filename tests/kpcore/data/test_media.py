@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,13 @@ def test_what_cannot_be_opened(tmp_path: Path):
     for path in (tmp_path / "a.png", tmp_path):
         with pytest.raises(DataError, match="is not an image"):
             open_media(path)
+
+
+def test_media_again_has_decoders_of_its_own(short_video: Path, number_of: Callable[..., int]):
+    with closing(open_media(short_video)) as first:
+        twin = first.again(0)
+        assert number_of(twin.frame(20)) == 20
+        twin.close()
+        assert number_of(first.frame(21)) == 21
+        assert first.times[:2] == pytest.approx((0.0, 0.04))
+        assert first.warnings == ()

@@ -283,3 +283,14 @@ def test_no_damage_gives_anything_but_our_errors(tmp_path: Path, make_video: Mak
 def test_files_with_doubtful_time_stamps_are_counted(tmp_path: Path, make_video: Make):
     assert not read_index(make_video(tmp_path / "b.avi", 5, "mpeg4")).seekable
     assert read_index(make_video(tmp_path / "b.mp4", 5)).seekable
+
+
+def test_frames_that_nobody_refers_to_are_passed_over_on_the_way(
+    tmp_path: Path, make_video: Make, number_of: NumberOf
+):
+    """A long way from the key frame, forwards, backwards and with a cache, gives every frame."""
+    path = make_video(tmp_path / "long.mp4", 60, options={"x264-params": "keyint=60"}, b_frames=3)
+    for room in (0, 5 * 96 * 160 * 3, 10**8):
+        with Video(path, cache_bytes=room) as video:
+            order = [59, 3, 58, 57, 56, 30, 31, 33, 32, 0, 45, 44, 46, 59]
+            assert [number_of(video.frame(index)) for index in order] == order
