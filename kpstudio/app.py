@@ -57,7 +57,14 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="checkpoint, picture, video, folder, run directory or .kps session; a checkpoint and "
         "a picture together are opened as a pair",
     )
-    parser.add_argument("--demo", action="store_true", help="open the shipped model and picture")
+    parser.add_argument(
+        "--demo",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="open a shipped model on its sample: one of the welcome page's demos by NAME, e.g. "
+        "prediction, or the first of them",
+    )
     parser.add_argument(
         "--device",
         default="",
@@ -190,8 +197,8 @@ class Application(QObject):
         given, files = self.given, self.window.files
         if given.paths:
             files.open_any(given.paths)
-        elif given.demo or self.is_scripted:
-            files.open_demo()
+        elif given.demo is not None or self.is_scripted:
+            files.open_demo(given.demo or "")
 
     def _play(self) -> None:
         from kpstudio.ui.demonstration import Demonstration
@@ -218,7 +225,8 @@ class Application(QObject):
         from kpstudio.services.autosave import find_recoverable
         from kpstudio.ui.dialogs import ask_recovery
 
-        if self.given.demo or self.given.paths or not self.studio.settings.settings.autosave:
+        asked = self.given.demo is not None or self.given.paths
+        if asked or not self.studio.settings.settings.autosave:
             return
         for left in find_recoverable()[:1]:
             when = time.strftime("%d %B, %H:%M", time.localtime(left.time))

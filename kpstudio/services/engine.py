@@ -117,17 +117,6 @@ class Engine:
         self._complaint = ""
         self._worker.put("pair", partial(self._open, model, media, device, tuple(frames), then))
 
-    def open_demo(self) -> None:
-        """Open the shipped checkpoint on a shipped sample."""
-        from kpstudio.services.library import demo
-
-        try:
-            shipped = demo()
-        except KpError as error:
-            self._session.notify(str(error), "error")
-            return
-        self.open_pair(str(shipped.checkpoint), str(shipped.sample))
-
     def input_picture(self, frame: int) -> Bytes:
         """Return a frame of the open media as the open model sees it.
 

@@ -333,6 +333,8 @@ _HELP = (
            lambda w: w.show_welcome(), (), "app", apart=True),
     Action("demo", "Open the &demo", "Open the shipped model on a shipped picture", "Help",
            lambda w: w.files.open_demo(), (), "play"),
+    Choices("demos", "De&mos", "Open one of the shipped models on its sample", "Help",
+            lambda w: w.files.demo_choices(), "play"),
     Choices("samples", "&Samples", "Open a shipped picture or clip", "Help",
             lambda w: w.files.sample_choices(), "image"),
     Action("diagnostics", "D&iagnostics", "Versions, devices and folders, to be copied", "Help",

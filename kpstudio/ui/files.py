@@ -145,16 +145,45 @@ class Files:
             partial(reopen.open_session, self._window.engine, self._window.session, path, done=done)
         )
 
-    def open_demo(self) -> None:
-        """Open the shipped model on a shipped picture."""
+    def open_demo(self, name: str = "") -> None:
+        """Open a shipped model on a shipped sample, and begin what the demo shows.
+
+        Args:
+            name: Of the table of demos; empty for the first one.
+        """
         if not self.may_replace():
             return
         try:
-            shipped = library.demo()
+            shipped = library.demo(name)
         except KpError as error:
             self._tell(str(error))
-        else:
-            self._open(shipped.checkpoint, shipped.sample)
+            return
+        self._window.leave_monitor()
+        self.path = None
+        self._window.engine.open_pair(
+            str(shipped.checkpoint),
+            str(shipped.sample),
+            self.device or self._window.settings.settings.device,
+            then=partial(self._begin, shipped),
+        )
+
+    def _begin(self, shipped: library.Demo) -> None:
+        """Go to a demo's first frame; let it predict where that is what it shows."""
+        if shipped.frame:
+            self._window.session.update_view(frame=shipped.frame)
+        if shipped.begin == "predict":
+            self._window.predicting.predict()
+
+    def demo_choices(self) -> list[Choice]:
+        """Return the demos of this installation."""
+        try:
+            return [
+                Choice(shipped.title, partial(self.open_demo, shipped.name), tip=shipped.text)
+                for shipped in library.demos()
+            ]
+        except KpError as error:
+            self._tell(str(error))
+            return []
 
     def open_sample(self, path: Path) -> None:
         """Open a shipped picture; with the shipped model when none is open."""

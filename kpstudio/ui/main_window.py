@@ -198,6 +198,10 @@ class MainWindow(QMainWindow):
         """Look for samples and shipped models; called once the window is visible."""
         from kpstudio.services import library
 
+        try:
+            self.welcome.set_demos(library.demos())
+        except KpError as error:
+            self.session.notify(str(error), "error")
         samples = tuple(str(path) for path in library.samples())
         self.welcome.set_samples(samples)
         self._on_settings()

@@ -20,12 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kpstudio.services.library import Demo
 from kpstudio.services.thumbnails import Pixels, Thumbnails
+from kpstudio.ui.demo_card import DemoCard
 from kpstudio.ui.panels.panel import head_font
 from kpstudio.ui.panels.pictures import covered, pixmap_of, placeholder
 from kpstudio.ui.theme import GRID, Tokens, app_icon, icon, scaled
 
 TILE = QSize(152, 112)
+DEMO_COLUMNS = 3
 WIDTH_PX = 680
 COLUMNS = 4
 RECENT = 6
@@ -34,7 +37,8 @@ RECENT = 6
 class WelcomePage(QWidget):
     """One click opens the demo; everything else is one click away too."""
 
-    demo_wanted = Signal()
+    demo_wanted = Signal(str)
+    """Name of a demo; empty for the first."""
     open_wanted = Signal(str)
     sample_wanted = Signal(str)
     choose_wanted = Signal(str)
@@ -58,6 +62,11 @@ class WelcomePage(QWidget):
         self._column.setContentsMargins(0, 4 * GRID, 0, 4 * GRID)
         self._column.setSpacing(GRID)
         self._add_title()
+        self._demos: dict[str, DemoCard] = {}
+        self._demos_head = self._head("Demos")
+        self._demo_grid = QGridLayout()
+        self._demo_grid.setSpacing(GRID)
+        self._column.addLayout(self._demo_grid)
         self._samples_head = self._head("Try it on a sample")
         self._grid = QGridLayout()
         self._grid.setSpacing(GRID)
@@ -86,6 +95,7 @@ class WelcomePage(QWidget):
         around.addWidget(scroll)
         self.set_recent(())
         self.set_samples(())
+        self.set_demos(())
 
     def _add_title(self) -> None:
         self._icon = QLabel(self)
@@ -110,7 +120,7 @@ class WelcomePage(QWidget):
         self.demo = QPushButton("Open the demo", self)
         self.demo.setProperty("role", "primary")
         self.demo.setToolTip("Open the shipped model on a shipped picture")
-        self.demo.clicked.connect(self.demo_wanted)
+        self.demo.clicked.connect(lambda: self.demo_wanted.emit(""))
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID)
         buttons.addWidget(self.demo)
@@ -154,6 +164,8 @@ class WelcomePage(QWidget):
     def set_tokens(self, tokens: Tokens) -> None:
         """Draw in the colours of another theme."""
         self._tokens = tokens
+        for card in self._demos.values():
+            card.set_tokens(tokens)
         for path in self._tiles:
             self._draw(path)
         for row in range(self._recent.count()):
@@ -161,6 +173,25 @@ class WelcomePage(QWidget):
             button = item.widget() if item is not None else None
             if isinstance(button, QPushButton):
                 button.setIcon(icon(str(button.property("icon-name")), tokens, tokens.secondary))
+
+    def set_demos(self, demos: tuple[Demo, ...]) -> None:
+        """Show what each of the shipped models can do, one card each."""
+        for card in self._demos.values():
+            card.deleteLater()
+        self._demos.clear()
+        self._demos_head.setVisible(bool(demos))
+        for place, demo in enumerate(demos):
+            card = DemoCard(demo, self._tokens, self)
+            card.clicked.connect(partial(self.demo_wanted.emit, demo.name))
+            self._demos[demo.name] = card
+            self._demo_grid.addWidget(card, place // DEMO_COLUMNS, place % DEMO_COLUMNS)
+            self._thumbnails.ask(str(demo.sample), demo.frame, 256, card.show_picture)
+        for column in range(DEMO_COLUMNS):
+            self._demo_grid.setColumnStretch(column, 1)
+
+    def card(self, name: str) -> DemoCard:
+        """Return the card of a demo."""
+        return self._demos[name]
 
     def set_samples(self, paths: tuple[str, ...]) -> None:
         """Show the shipped pictures."""

@@ -41,7 +41,7 @@ def run(home: Path, *given: str, timeout: float = 110, **more: str) -> subproces
 def test_arguments_are_read():
     given = arguments(["a.png", "b.safetensors", "--device", "cuda:1", "--theme", "light"])
     assert given.paths == ["a.png", "b.safetensors"]
-    assert (given.device, given.theme, given.demo) == ("cuda:1", "light", False)
+    assert (given.device, given.theme, given.demo) == ("cuda:1", "light", None)
 
 
 @pytest.mark.parametrize(

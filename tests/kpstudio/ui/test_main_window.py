@@ -48,7 +48,7 @@ def told(session) -> list[str]:
 def asked(window, monkeypatch) -> list[tuple]:
     """What the engine was asked to open."""
     calls: list[tuple] = []
-    for name in ("open_model", "open_media", "open_pair", "open_demo"):
+    for name in ("open_model", "open_media", "open_pair"):
         monkeypatch.setattr(
             window.engine, name, lambda *a, name=name, **k: calls.append((name, *a)), raising=True
         )
@@ -502,7 +502,7 @@ def test_questions_answer_by_their_buttons(window, monkeypatch):
 def test_the_demo_without_its_file_is_one_sentence(window, told, monkeypatch):
     from kpcore.errors import DataError
 
-    def absent():
+    def absent(name):
         raise DataError("this installation has no resource 'checkpoints/demo.safetensors'")
 
     monkeypatch.setattr("kpstudio.services.library.demo", absent)
