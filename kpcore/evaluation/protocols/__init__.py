@@ -19,6 +19,7 @@ PROTOCOLS = MappingProxyType(
         "objects": "kpcore.evaluation.protocols.objects",
         "landmarks": "kpcore.evaluation.protocols.landmarks",
         "pose": "kpcore.evaluation.protocols.pose",
+        "locality": "kpcore.evaluation.protocols.locality",
         "counting": "kpcore.evaluation.protocols.counting",
         "digits": "kpcore.evaluation.protocols.digits",
         "discovery": "kpcore.evaluation.protocols.discovery",

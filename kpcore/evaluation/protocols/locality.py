@@ -1,0 +1,57 @@
+"""Protocol "locality": does moving a particle change the picture there and nowhere else?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kpcore.data.catalog import open_source
+from kpcore.evaluation import locality
+from kpcore.evaluation.protocols import Protocol, Subject
+from kpcore.evaluation.report import Report, Table
+from kpcore.training.probe import choose
+
+
+@dataclass(frozen=True, slots=True)
+class LocalityOptions:
+    """Choices of the protocol.
+
+    Attributes:
+        pictures: held-out pictures to measure on, spread over the data.
+        moves: particles moved in each, one at a time.
+        seed: of the particles chosen and the ways they are moved.
+    """
+
+    pictures: int = 64
+    moves: int = 4
+    seed: int = 0
+
+
+def run(subject: Subject, options: LocalityOptions) -> Report:
+    """Return PSNR, and the change near moved particles beside that elsewhere."""
+    size = subject.model.capabilities.image_size
+    source = open_source(subject.data, size, split="held-out")
+    device = next(subject.model.parameters()).device
+    pictures = choose(source, options.pictures).image.to(device).float() / 255.0
+    figures = locality.measure(subject.model, pictures, options.moves, options.seed)
+    rows = (
+        ("PSNR, dB", figures.psnr_db),
+        (f"change within {locality.NEAR} of the old or new place, of 255", figures.near),
+        (f"change farther than {locality.FAR} from both, of 255", figures.elsewhere),
+        ("ratio", figures.ratio),
+    )
+    return Report(
+        f"Locality: {subject.checkpoint.name} on {len(pictures)} pictures of {subject.data}",
+        {
+            "protocol": "locality",
+            "data": subject.data,
+            "moves": figures.moves,
+            "psnr_db": figures.psnr_db,
+            "near": figures.near,
+            "elsewhere": figures.elsewhere,
+            "ratio": figures.ratio,
+        },
+        (Table("Figures", ("figure", "value"), rows, "Distances: picture edges lie at +-1."),),
+    )
+
+
+PROTOCOL = Protocol("how local the change is that a moved particle makes", LocalityOptions, run)
