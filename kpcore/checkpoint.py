@@ -9,13 +9,13 @@ import hashlib
 import json
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import kpcore
 from kpcore import files
-from kpcore.configuration import from_plain, to_plain
+from kpcore.configuration import from_plain, override, to_plain
 from kpcore.errors import CheckpointError, DeviceError, InputError, nearest
 
 if TYPE_CHECKING:
@@ -181,21 +181,36 @@ def write_atomically(path: Path, blob: bytes) -> None:
     files.write_atomically(path, blob, CheckpointError)
 
 
-def load(path: str | os.PathLike[str], device: str = "cpu") -> KeypointModel:
+def load(
+    path: str | os.PathLike[str], device: str = "cpu", changes: Sequence[str] = ()
+) -> KeypointModel:
     """Return the model of a checkpoint, in eval mode, on `device`.
 
-    Its `manifest` attribute holds the checkpoint's manifest.
+    Its `manifest` attribute holds the checkpoint's manifest, with the changes in it.
+
+    Args:
+        path: The file.
+        device: Where the model is wanted; see `find_device`.
+        changes: "field=value" changes of its configuration that the same weights allow, such as
+            "keypoints=12" for a family that finds any number of keypoints with one map.
 
     Raises:
-        CheckpointError: Not a checkpoint, damaged, foreign, or of an unknown family.
+        CheckpointError: Not a checkpoint, damaged, foreign, of an unknown family, or changed to
+            what its weights do not fit.
+        InputError: A change names no field, or its value does not fit.
         DeviceError: The device is absent.
     """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from kpcore import registry
+
     path = Path(path)
     manifest = read_manifest(path)
+    if changes and manifest.family in registry.FAMILIES:
+        config = from_plain(registry.get(manifest.family).config, manifest.config)
+        manifest = replace(manifest, config=to_plain(override(config, changes)))
     model = _untrained(manifest, path.name)
     try:
         state = load_file(path)

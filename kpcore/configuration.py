@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import json
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -64,3 +67,32 @@ def from_plain(kind: type[T], plain: object) -> T:
         raise InputError(f"not a valid {kind.__name__}: {reasons}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"not a valid {kind.__name__}: {error}") from error
+
+
+def override(config: T, changes: Sequence[str]) -> T:
+    """Return a configuration with "field=value" changes, as users write them.
+
+    Raises:
+        InputError: A field is unknown (names the nearest) or a value does not fit.
+    """
+    known = [field.name for field in fields(config)]
+    plain = to_plain(config)
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals or name not in known:
+            raise InputError(
+                f"'--set {change}' is not a known field=value; the fields of "
+                f"{type(config).__name__} are {', '.join(known)}.{nearest(name, known)}"
+            )
+        plain[name] = _value(text)
+    return from_plain(type(config), plain)
+
+
+def _value(text: str) -> Any:
+    """Return what a user wrote: a value in JSON or Python, else the bare word."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from kpcore import checkpoint, registry
 from kpcore.api import STILL, Family, KeypointModel, Recipe, Window
-from kpcore.configuration import from_plain, to_plain
+from kpcore.configuration import from_plain, override, to_plain
 from kpcore.data.catalog import open_source
 from kpcore.data.clips import Split
 from kpcore.data.source import ImageSource, Report
@@ -215,35 +212,6 @@ def settle(request: TrainRequest, recipe: Recipe, images: int) -> Optimisation:
         rise=recipe.rise,
         adam_eps=recipe.adam_eps,
     )
-
-
-def override(config: Any, changes: Sequence[str]) -> Any:
-    """Return a family's configuration with "field=value" changes.
-
-    Raises:
-        InputError: A field is unknown (names the nearest) or a value does not fit.
-    """
-    known = [field.name for field in fields(config)]
-    plain = to_plain(config)
-    for change in changes:
-        name, equals, text = change.partition("=")
-        if not equals or name not in known:
-            raise InputError(
-                f"'--set {change}' is not a known field=value; the fields of "
-                f"{type(config).__name__} are {', '.join(known)}.{nearest(name, known)}"
-            )
-        plain[name] = _value(text)
-    return from_plain(type(config), plain)
-
-
-def _value(text: str) -> Any:
-    """Return what a user wrote: a value in JSON or Python, else the bare word."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError):
-            continue
-    return text
 
 
 def open_data(
