@@ -1,4 +1,4 @@
-"""The command line `kp`: train, models, info, encode, eval, import.
+"""The command line `kp`: train, models, info, encode, eval, import, change.
 
 Commands are frozen dataclasses that tyro reads; each imports what is slow (torch) when it runs.
 """
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import kpcore
+from kpcore.cli.change import Change
 from kpcore.cli.encode import Encode
 from kpcore.cli.evaluate import Evaluate
 from kpcore.cli.importing import Import
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, type[Any]] = {
     "encode": Encode,
     "eval": Evaluate,
     "import": Import,
+    "change": Change,
 }
 
 

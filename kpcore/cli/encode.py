@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 from rich.progress import track
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
 from kpcore import checkpoint
 from kpcore.errors import DataError, InputError
@@ -36,6 +36,8 @@ class Encode:
         pictures: Also write the reconstruction of every frame into this folder, as .png.
         every: Use every n-th frame.
         batch: Frames encoded at once.
+        set: Change a field of the model's configuration that its weights allow, FIELD=VALUE; may be
+            repeated. keypoints=12 asks a TUSK model for more keypoints than it was trained with.
         device: cpu, cuda, cuda:N, mps or auto.
     """
 
@@ -45,6 +47,7 @@ class Encode:
     pictures: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     every: int = 1
     batch: int = 16
+    set: UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE")]] = ()
     device: str = "auto"
 
     def run(self) -> int:
@@ -63,7 +66,7 @@ class Encode:
         from kpcore.latents import Latents
 
         media = open_media(self.input)
-        model = checkpoint.load(self.checkpoint, self.device)
+        model = checkpoint.load(self.checkpoint, self.device, self.set)
         pictures = self.pictures if single else self.out
         parts: list[Latents] = []
         frames: list[int] = []
