@@ -29,9 +29,9 @@ class TuskConfig:
         prototypes: M, centres of the clusters of descriptors.
         descriptor: C, numbers of a descriptor.
         width: Channels of the U-Nets at full size; 2, 4 and 8 times as many below. 32 in the paper.
-        groups: Norm groups of every layer; divides `width`. 32 in the released code: at full
-            size every channel is normalised by itself, which hides how strong a lone keypoint's
-            channels are beside each other; fewer groups learn faster.
+        groups: Norm groups of every layer; divides `width`. 32 in the released code: at full size
+            every channel is normalised by itself, which shows faint keypoints as
+            well as strong ones.
         window: B, odd side in pixels of the window in which only the highest score stays and over
             which its place is averaged.
         softness: Temperature of that average.
@@ -41,6 +41,9 @@ class TuskConfig:
         sampling: How a descriptor is read at a keypoint: "bilinear" as in the paper, or "nearest",
             close to the released code, which truncates coordinates.
         blend: See `Blend`.
+        first_colour: Brightness of an untrained decoder's pictures. At 0.5, as published, all
+            descriptors turn to one direction while pictures get as dark as the data; near the
+            data's mean they stay apart, and training is shorter.
         views: Whether the decoder learns from both views of a picture, as published, or only from
             the "second", the strongly warped one, at half the cost.
         reconstruction: "mse", or "perceptual": differences of VGG16's features.
@@ -79,6 +82,7 @@ class TuskConfig:
     splat_var_px: float = 0.05
     sampling: Literal["bilinear", "nearest"] = "bilinear"
     blend: Blend = "sum"
+    first_colour: float = 0.5
     views: Literal["both", "second"] = "both"
     reconstruction: Literal["mse", "perceptual"] = "mse"
     vgg_weights: str = ""
@@ -123,6 +127,8 @@ class TuskConfig:
                 f"keypoints is {self.keypoints}; a picture of {self.image_size} pixels a side has "
                 f"room for {self.map_size**2}"
             )
+        if not 0.0 < self.first_colour < 1.0:
+            raise InputError(f"first_colour is {self.first_colour}; it must be between 0 and 1")
         if not (self.splat_var_px > 0.0 and self.softness > 0.0):
             raise InputError(
                 f"splat_var_px is {self.splat_var_px} and softness {self.softness}; both must be "

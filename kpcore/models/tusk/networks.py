@@ -61,6 +61,9 @@ class MapDecoder(nn.Module):
         self.fold = config.fold
         channels = (3 if config.blend == "sum" else 4) * config.fold**2
         self.body = UNet(config.descriptor, channels, _widths(config), config.groups)
+        if config.first_colour != 0.5 and self.body.head.bias is not None:
+            odds = config.first_colour / (1.0 - config.first_colour)
+            nn.init.constant_(self.body.head.bias, math.log(odds))
 
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
         """Return colours in [0, 1] and, where there is one, the logit."""
