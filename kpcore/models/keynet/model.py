@@ -43,6 +43,7 @@ class KeyNet(KeypointModel):
             particles=c.keypoints,
             heatmaps=True,
             needs_reference=True,
+            ordered=True,
         )
 
     def look(self, reference: Image) -> dict[str, Tensor]:

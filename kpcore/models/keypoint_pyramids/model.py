@@ -84,6 +84,7 @@ class KeypointPyramids(KeypointModel):
             levels=len(c.points),
             heatmaps=True,
             needs_reference=True,
+            ordered=True,
         )
 
     @property

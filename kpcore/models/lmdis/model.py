@@ -75,6 +75,7 @@ class Lmdis(KeypointModel):
             features=c.descriptor,
             uncertainty=True,
             heatmaps=True,
+            ordered=True,
         )
 
     # -- encoding ------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ class Transporter(KeypointModel):
             particles=c.keypoints,
             heatmaps=True,
             needs_reference=True,
+            ordered=True,
         )
 
     def maps(self, position: Tensor) -> Tensor:
