@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write the sample pictures and the sample clip of `resources/samples` again."""
+"""Write the sample pictures and clips of `resources/samples` again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import imageio.v3 as iio
 import numpy as np
 
 from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic.scene import HELD_OUT_SEED
 
 SEED = 2_000_003
 """A stream of scenes that neither training nor evaluation uses."""
 PICTURES = (11, 3, 1, 9, 14)
-CLIP = 3
+CLIPS = {
+    "traffic-clip": ("traffic", SEED, 3),
+    "tabletop-clip": ("tabletop", SEED, 1),
+    "people-clip": ("stick-figures", HELD_OUT_SEED + SEED, 0),
+}
+"""File -> scenes, stream and number; the person is one whom no training met."""
 SIZE = 128
 FRAMES = 120
 RATE = 24
@@ -31,17 +37,17 @@ def main() -> None:
     for number, index in enumerate(PICTURES, start=1):
         picture = _bytes(traffic.sample(SEED, index, SIZE).image)
         iio.imwrite(folder / f"traffic-{number}.png", picture)
-    clip = traffic.clip(SEED, CLIP, SIZE, FRAMES)
-    frames = np.stack([_bytes(image) for image in clip.image])
-    iio.imwrite(
-        folder / "traffic-clip.mp4",
-        frames,
-        plugin="FFMPEG",
-        fps=RATE,
-        codec="libx264",
-        output_params=["-crf", "12"],
-        macro_block_size=1,
-    )
+    for file, (scenes, seed, index) in CLIPS.items():
+        clip = SCENES[scenes].clip(seed, index, SIZE, FRAMES)
+        iio.imwrite(
+            folder / f"{file}.mp4",
+            np.stack([_bytes(image) for image in clip.image]),
+            plugin="FFMPEG",
+            fps=RATE,
+            codec="libx264",
+            output_params=["-crf", "12"],
+            macro_block_size=1,
+        )
 
 
 def _bytes(image: np.ndarray) -> np.ndarray:

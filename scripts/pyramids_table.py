@@ -110,7 +110,9 @@ def train(row: Row, folder: Path, arguments: argparse.Namespace) -> None:
 
 def measure(model: KeypointModel, videos: int) -> tuple[pose.PoseFigures | None, ...]:
     """Return the figures of level 1, level 2 and all keypoints; flat models in their column."""
-    both = pose.watch_both(model, videos)
+    stills = pose.watch_both(model, videos, frames=4)
+    clips = pose.watch_both(model, max(1, videos // 4), frames=24)
+    both = stills, clips
     if model.capabilities.levels > 1:
         return pose.measure(*both, 0), pose.measure(*both, 1), pose.measure(*both)
     place = {10: 0, 20: 1}.get(model.capabilities.particles, 2)
@@ -127,7 +129,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--pool", type=int, default=14000, help="frames drawn before training")
     parser.add_argument("--size", default="", help="presets 'table' instead of 'small': 128 x 128")
-    parser.add_argument("--videos", type=int, default=154, help="of each split, to measure on")
+    parser.add_argument("--videos", type=int, default=605, help="of each split, to measure on")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", choices=("float32", "bf16"), default="bf16")
     parser.add_argument("--measure-only", action="store_true", help="of the rows trained already")

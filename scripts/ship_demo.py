@@ -36,7 +36,7 @@ def main() -> None:
     record = from_plain(RunRecord, json.loads((arguments.run / "config.json").read_text()))
     model = load(arguments.checkpoint or arguments.run / "model.safetensors")
     assert model.manifest is not None
-    facts = _facts(record, arguments.run, model.manifest.step)
+    facts = run_facts(record, arguments.run, model.manifest.step)
     manifest = replace(model.manifest, card=facts)
     save(arguments.out, model, manifest, torch.float16)
 
@@ -50,7 +50,7 @@ def main() -> None:
     print(json.dumps(report))
 
 
-def _facts(record: RunRecord, run: Path, step: int) -> dict[str, object]:
+def run_facts(record: RunRecord, run: Path, step: int) -> dict[str, object]:
     """What made the weights; the run directory's own place is left out of the command."""
     command = list(record.command)
     if "--out" in command:

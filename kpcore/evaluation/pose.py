@@ -56,7 +56,20 @@ class Watched:
         return self.points[:, :, rows]
 
 
-def watch(model: KeypointModel, seed: int, videos: int, frames: int = 24) -> Watched:
+@dataclass(frozen=True, slots=True, eq=False)
+class Both:
+    """The same number of videos of two groups of people.
+
+    Attributes:
+        known: Those trained on.
+        others: Those never trained on.
+    """
+
+    known: Watched
+    others: Watched
+
+
+def watch(model: KeypointModel, seed: int, videos: int, frames: int) -> Watched:
     """Return what a model finds in the first videos of a stream.
 
     Args:
@@ -107,34 +120,37 @@ class PoseFigures:
 
 
 def measure(
-    train: Watched, test: Watched, level: int | None = None, *, steps: int = STEPS
+    stills: Both, clips: Both, level: int | None = None, *, steps: int = STEPS
 ) -> PoseFigures:
     """Return the figures of one level, or of all keypoints.
 
     Args:
-        train: Videos of people trained on: actions and left-right regression learn from these.
-        test: Videos of other people.
+        stills: Few frames of many videos, to regress joints on.
+        clips: Many frames of fewer videos, to tell actions from.
         level: Whose keypoints count; None takes all.
         steps: In which the GRU learns.
     """
-    points, joints, videos = test.flat(level)
+    points, joints, videos = stills.others.flat(level)
     halves = landmarks.halves(points, joints, videos)
-    sides = landmarks.left_right(train.flat(level)[:2], (points, joints), PAIRS)
-    told = actions.recognise(train.clips(level), test.clips(level), len(ACTIONS), steps=steps)
+    sides = landmarks.left_right(stills.known.flat(level)[:2], (points, joints), PAIRS)
+    told = actions.recognise(
+        clips.known.clips(level), clips.others.clips(level), len(ACTIONS), steps=steps
+    )
     return PoseFigures(
         points.shape[1], halves.rmse, halves.rmse_no_bias, sides.error, told.accuracy
     )
 
 
-def measure_truth(train: Watched, test: Watched, *, steps: int = STEPS) -> PoseFigures:
+def measure_truth(clips: Both, *, steps: int = STEPS) -> PoseFigures:
     """Return what the true joints themselves reach: the action's upper bound."""
-    known = torch.from_numpy(train.joints), train.action
-    told = actions.recognise(
-        known, (torch.from_numpy(test.joints), test.action), len(ACTIONS), steps=steps
+    known, others = (
+        (torch.from_numpy(side.joints), side.action) for side in (clips.known, clips.others)
     )
-    return PoseFigures(test.joints.shape[2], 0.0, 0.0, 0.0, told.accuracy)
+    told = actions.recognise(known, others, len(ACTIONS), steps=steps)
+    return PoseFigures(clips.others.joints.shape[2], 0.0, 0.0, 0.0, told.accuracy)
 
 
-def watch_both(model: KeypointModel, videos: int, frames: int = 24) -> tuple[Watched, Watched]:
+def watch_both(model: KeypointModel, videos: int, frames: int) -> Both:
     """Return what a model finds in videos of the people trained on, and of others."""
-    return watch(model, 0, videos, frames), watch(model, HELD_OUT_SEED, videos, frames)
+    known = watch(model, 0, videos, frames)
+    return Both(known, watch(model, HELD_OUT_SEED, videos, frames))

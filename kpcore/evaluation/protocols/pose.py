@@ -17,13 +17,17 @@ class PoseOptions:
     """Choices of the protocol.
 
     Attributes:
-        videos: of the people trained on, and as many of other people.
-        frames: of each video, spread over it.
+        videos: of the people trained on, and as many of other people, to regress joints on.
+        frames: of each of them, spread over it.
+        clips: of either, to tell actions from.
+        clip_frames: of each of them, spread over it.
         steps: in which the recurrent network learns actions.
     """
 
-    videos: int = 154
-    frames: int = 24
+    videos: int = 605
+    frames: int = 4
+    clips: int = 154
+    clip_frames: int = 24
     steps: int = pose.STEPS
 
 
@@ -37,13 +41,14 @@ def run(subject: Subject, options: PoseOptions) -> Report:
         raise InputError(
             f"joints and actions of '{subject.data}' are not known; use --data {_DATA}"
         )
-    train, test = pose.watch_both(subject.model, options.videos, options.frames)
+    stills = pose.watch_both(subject.model, options.videos, options.frames)
+    clips = pose.watch_both(subject.model, options.clips, options.clip_frames)
     levels = subject.model.capabilities.levels
     names = [(f"level {level + 1}", level) for level in range(levels)] if levels > 1 else []
     rows: list[tuple[Cell, ...]] = []
     for name, level in (*names, ("all keypoints", None)):
-        rows.append(_row(name, pose.measure(train, test, level, steps=options.steps)))
-    rows.append(_row("true joints", pose.measure_truth(train, test, steps=options.steps)))
+        rows.append(_row(name, pose.measure(stills, clips, level, steps=options.steps)))
+    rows.append(_row("true joints", pose.measure_truth(clips, steps=options.steps)))
     table = Table(
         "Figures",
         ("keypoints", "K", "rmse %", "rmse % without bias", "left-right %", "action %"),

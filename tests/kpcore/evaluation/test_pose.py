@@ -26,9 +26,9 @@ def true(seed: int, videos: int, frames: int) -> pose.Watched:
 
 
 def test_true_joints_are_regressed_exactly_and_levels_are_told_apart():
-    train, test = true(0, 22, 6), true(HELD_OUT_SEED, 22, 6)
-    all_of_them = pose.measure(train, test, steps=5)
-    few = pose.measure(train, test, level=1, steps=5)
+    both = pose.Both(true(0, 22, 6), true(HELD_OUT_SEED, 22, 6))
+    all_of_them = pose.measure(both, both, steps=5)
+    few = pose.measure(both, both, level=1, steps=5)
     assert all_of_them.rmse == pytest.approx(0.0, abs=1e-3)
     assert all_of_them.keypoints == 17
     assert few.keypoints == 5
@@ -52,7 +52,9 @@ def test_the_protocol_reports_every_level_beside_the_truth():
     protocol = protocols.get("pose")
     model = KeypointPyramids(PRESETS["tiny"].config).eval()
     subject = protocols.Subject(model, Path("p.safetensors"), "stick-figures")
-    report = protocol.run(subject, protocol.options(videos=11, frames=3, steps=5))
+    report = protocol.run(
+        subject, protocol.options(videos=11, frames=3, clips=11, clip_frames=3, steps=5)
+    )
     assert [row[0] for row in report.tables[0].rows] == [
         "level 1",
         "level 2",
