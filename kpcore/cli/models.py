@@ -12,7 +12,7 @@ from rich.text import Text
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
-    from kpcore.api import Family
+    from kpcore.api import Family, KeypointModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,21 @@ class Models:
 
 
 def _weights(family: Family, config: Any) -> str:
+    """Millions of weights, those of a trained model inside left out."""
     import torch
 
+    from kpcore import registry
+
     with torch.device("meta"):
-        model = family.build(config)
-    return f"{sum(weight.numel() for weight in model.parameters()) / 1e6:.2f} M"
+        inside = {role: _default(registry.get("dlp-object")) for role in family.needs}
+        model = family.build(config, **inside)
+    held = sum(weight.numel() for other in inside.values() for weight in other.parameters())
+    own = sum(weight.numel() for weight in model.parameters()) - held
+    return f"{own / 1e6:.2f} M" + "".join(f" + {role}" for role in family.needs)
+
+
+def _default(family: Family) -> KeypointModel:
+    return family.build(family.presets["default"].config)
 
 
 def _print_fields(family: Family, console: Console) -> None:
