@@ -18,8 +18,9 @@ from kpcore.tracking import GATE, match
 class ConstantVelocity:
     """Every particle goes on as it moved between the last two frames; a `VideoPredictor`.
 
-    Particles of the two frames are matched by position and feature; one without a partner, or
-    that is not present, stays where it is. Everything else is that of the last frame.
+    Particles of the two frames are matched by position and feature, where the family does not keep
+    them in order; one without a partner, or that is not present, stays where it is. Everything else
+    is that of the last frame.
     """
 
     history = 2
@@ -49,6 +50,8 @@ class ConstantVelocity:
 
     def velocity(self, before: Latents, last: Latents) -> Float[Tensor, "B K 2"]:
         """Return how far each particle of `last` moved since `before`, unit coordinates."""
+        if self.renderer.capabilities.ordered:
+            return last.position - before.position
         moved = torch.zeros_like(last.position)
         for row in range(len(last.position)):
             pairs = match(before.image(row), last.image(row), gate=self._gate).pairs

@@ -53,6 +53,7 @@ class KeyNetRNN(KeypointModel):
             presence="gate",
             heatmaps=True,
             video_history=c.observed,
+            ordered=True,
         )
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:
