@@ -49,8 +49,16 @@ class MultiDSprites:
     title: str = "multi-dSprites: coloured shapes on black"
 
     def _bodies(self, random: np.random.Generator) -> tuple[list[Body], np.ndarray]:
-        bodies: list[Body] = []
         count = int(random.integers(self.least, self.most + 1))
+        bodies = self._apart(random, count)
+        while len(bodies) < count:
+            bodies = self._apart(random, count)
+        velocity = random.normal(0.0, 0.012, (len(bodies), 2))
+        return bodies, velocity
+
+    def _apart(self, random: np.random.Generator, count: int) -> list[Body]:
+        """Sprites that do not overlap; fewer than asked for where no room was found."""
+        bodies: list[Body] = []
         edge = LARGEST / 2
         for _ in range(200):
             if len(bodies) == count:
@@ -66,8 +74,7 @@ class MultiDSprites:
             if not any(near):
                 patch = Patch(outline, _half(outline), colour)
                 bodies.append(Body((patch,), (float(place[0]), float(place[1])), angle, scale))
-        velocity = random.normal(0.0, 0.012, (len(bodies), 2))
-        return bodies, velocity
+        return bodies
 
     def sample(self, seed: int, index: int, size: int) -> Scene:
         """One picture; see `SceneSource`."""
