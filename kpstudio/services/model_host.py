@@ -415,11 +415,11 @@ def _overlays(
     """What previews and overlays need of a decoding."""
     extras: dict[str, Bytes] = {}
     decoded = latents.topology.identity
-    if decoding.heatmaps is not None:
-        maps = decoding.heatmaps[0].float().clamp(0.0, 1.0).mul(255.0).byte().cpu().numpy()
-        heatmaps = np.zeros((len(identity), *maps.shape[1:]), np.uint8)
-        heatmaps[[identity.index(number) for number in decoded]] = maps
-        extras["heatmaps"] = heatmaps
+    for name, found in (("heatmaps", decoding.heatmaps), ("masks", decoding.alphas)):
+        if found is not None:
+            maps = found[0].float().clamp(0.0, 1.0).mul(255.0).byte().cpu().numpy()
+            extras[name] = np.zeros((len(identity), *maps.shape[1:]), np.uint8)
+            extras[name][[identity.index(number) for number in decoded]] = maps
     if decoding.layers is None:
         return None, extras
     compositor = Compositor(decoding.layers, decoded)
