@@ -41,6 +41,9 @@ class TuskConfig:
         sampling: How a descriptor is read at a keypoint: "bilinear" as in the paper, or "nearest",
             close to the released code, which truncates coordinates.
         blend: See `Blend`.
+        search: Standard deviation of the noise that is added to scores, at the beginning of a run,
+            before the highest are chosen; it falls to 0 over the first half. Only chosen places
+            learn, so without it (0, as in the paper) what begins with low scores is found late.
         first_colour: Brightness of an untrained decoder's pictures. At 0.5, as published, all
             descriptors turn to one direction while pictures get as dark as the data; near the
             data's mean they stay apart, and training is shorter.
@@ -82,6 +85,7 @@ class TuskConfig:
     splat_var_px: float = 0.05
     sampling: Literal["bilinear", "nearest"] = "bilinear"
     blend: Blend = "sum"
+    search: float = 0.0
     first_colour: float = 0.5
     views: Literal["both", "second"] = "both"
     reconstruction: Literal["mse", "perceptual"] = "mse"

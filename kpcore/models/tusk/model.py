@@ -98,10 +98,16 @@ class Tusk(KeypointModel):
         )
 
     # -- encoding ------------------------------------------------------------------------------
-    def find(self, maps: Maps) -> Keypoints:
-        """Return the K keypoints of each score map, highest first."""
+    def find(self, maps: Maps, noise: float = 0.0) -> Keypoints:
+        """Return the K keypoints of each score map, highest first.
+
+        Args:
+            maps: What the encoder made of pictures.
+            noise: Standard deviation of what is added to scores before the highest are chosen.
+        """
         c = self.config
-        peak = peaks(maps.score, c.keypoints, c.window)
+        seen = maps.score + noise * torch.randn_like(maps.score) if noise else maps.score
+        peak = peaks(seen, c.keypoints, c.window)
         position = refined(maps.score, peak, c.window, c.softness)
         confidence = read(maps.score[:, None], position).squeeze(-1) * peak.found
         descriptor = read(maps.feature, position, c.sampling)

@@ -68,7 +68,7 @@ class NetworksObjective:
         wanted, seen = views.second, second
         if c.views == "both":
             wanted, seen = torch.cat([views.first, views.second]), maps
-        found = model.find(seen)
+        found = model.find(seen, c.search * max(0.0, 1.0 - 2.0 * progress.step / progress.steps))
         prototypes = model.prototypes().detach()
         image = self._decoded(found, prototypes)
         terms = {
