@@ -160,6 +160,10 @@ class Engine:
         """
         self._worker.put("roll", partial(work, self._host))
 
+    def must_yield(self) -> bool:
+        """Return whether a piece of a roll-out should end: something as urgent waits."""
+        return self._worker.is_waiting("roll")
+
     def answer(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the UI thread call a function, unless the engine is closed by then."""
         self._worker.post(function, *arguments)

@@ -38,6 +38,18 @@ class Mailbox(Generic[T]):
         with self._condition:
             self._slots[kind] = None
 
+    def is_waiting(self, kind: str) -> bool:
+        """Return whether a request as urgent as `kind` or more waits, or everything is closed."""
+        with self._condition:
+            if self._closed:
+                return True
+            for name, request in self._slots.items():
+                if request is not None:
+                    return True
+                if name == kind:
+                    return False
+        return False
+
     @property
     def is_closed(self) -> bool:
         """Whether nothing will come any more."""

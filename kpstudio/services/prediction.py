@@ -47,19 +47,30 @@ logger = logging.getLogger(__name__)
 Opened: TypeAlias = tuple[int, int]
 """Keys of the model and of the media."""
 
-PIECE_S = 0.02
-GESTURE_PIECE_S = 0.006
-"""How long one piece of work goes on after its first step, at rest and beside a drag."""
-FRAMES_AHEAD = 8
-"""Pictures of one roll-out in a piece of work at most, so that two go on side by side."""
+AHEAD = 256
+"""Pictures of one roll-out in one piece of work at most."""
+TELL_S = 0.02
+"""How often steps are told that were taken meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the thread with the model should do next.
+
+    Attributes:
+        what: Two works of one `what` are the same: the one under way goes on.
+        do: Does it, until something more urgent waits.
+    """
+
+    what: tuple[object, ...]
+    do: Callable[[ModelHost], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Paint:
-    """Pictures to make: frames of a roll-out (None: of the video), measured against the video."""
+    """Pictures to make: (roll-out or None for the video, frame), measured against the video."""
 
-    roll: Roll | None
-    frames: tuple[int, ...]
+    pictures: tuple[tuple[Roll | None, int], ...]
     media_count: int
     measured: bool = False
 
@@ -93,7 +104,8 @@ class Predictions:
         self._live: Roll | None = None
         self._whole: dict[str, Roll] = {}
         self._asked: set[int] = set()
-        self._busy = self._closed = False
+        self._doing: tuple[object, ...] | None = None
+        self._hurry = self._closed = False
         session.document_changed.connect(self._on_document)
         session.view_changed.connect(self._on_view)
         session.frame_received.connect(self._on_frame)
@@ -214,7 +226,7 @@ class Predictions:
             self._whole.clear()
             self._live = None
             self._engine.later(lambda host: self._walks.clear())
-            self._busy = False
+            self._doing = None
             self.changed.emit("")
         if document.branches:
             self._next()
@@ -271,14 +283,17 @@ class Predictions:
 
     # -- what comes next -------------------------------------------------------------------------
     def _next(self) -> None:
-        if self._busy or self._closed:
+        """Have the most wanted work done; what is under way goes on while it is that."""
+        if self._closed:
             return
         work = self._most_wanted()
-        if work is not None:
-            self._busy = True
-            self._engine.later(work)
+        if self._doing is not None:
+            self._hurry = work is None or work.what != self._doing
+        elif work is not None:
+            self._doing, self._hurry = work.what, False
+            self._engine.later(work.do)
 
-    def _most_wanted(self) -> Callable[[ModelHost], None] | None:
+    def _most_wanted(self) -> _Work | None:
         document, view = self._session.document, self._session.view
         model, media = document.model, document.media
         if model is None or media is None:
@@ -294,35 +309,46 @@ class Predictions:
         self._live = None
         for roll in going:
             if not roll.is_whole:
-                return partial(self._walk, opened, roll, PIECE_S)
+                return self._to_walk(opened, roll)
         for key in looked_at:
-            paint = self._missing(key, view.frame)
-            if paint is not None:
-                return partial(self._paint, opened, paint)
+            lacking = self._missing(key, view.frame)
+            if lacking is not None:
+                paint = _Paint((lacking,), media.count)
+                return _Work(("show", *lacking), partial(self._paint, opened, paint))
         if self._fetched is not None:
             roll, frame = self._fetched
             name = (roll.name, frame)
             if name not in self._pictures and name not in self._hopeless:
-                return partial(self._paint, opened, _Paint(roll, (frame,), media.count))
-        lacking = [roll for roll in going if roll.unpainted is not None]
-        if lacking:
-            roll = min(lacking, key=lambda roll: roll.unpainted or 0)
-            frames = roll.frames_to_paint(FRAMES_AHEAD)
-            return partial(self._paint, opened, _Paint(roll, frames, media.count, True))
-        return None
+                paint = _Paint(((roll, frame),), media.count)
+                return _Work(("fetch", *name), partial(self._paint, opened, paint))
+        return self._to_paint(opened, going, media.count)
 
-    def _beside_a_drag(
-        self, opened: Opened, going: list[Roll]
-    ) -> Callable[[ModelHost], None] | None:
+    def _to_walk(self, opened: Opened, roll: Roll) -> _Work:
+        return _Work(("walk", roll.name), partial(self._walk, opened, roll))
+
+    def _to_paint(self, opened: Opened, going: list[Roll], count: int) -> _Work | None:
+        """Return the work that is left when all that is shown is there: frame after frame."""
+        lacking = list({roll.name: roll for roll in going if roll.unpainted is not None}.values())
+        if not lacking:
+            return None
+        pictures = sorted(
+            ((roll, frame) for roll in lacking for frame in roll.frames_to_paint(AHEAD)),
+            key=lambda picture: picture[1],
+        )
+        paint = _Paint(tuple(pictures), count, measured=True)
+        names = tuple(roll.name for roll in lacking)
+        return _Work(("paint", *names), partial(self._paint, opened, paint))
+
+    def _beside_a_drag(self, opened: Opened, going: list[Roll]) -> _Work | None:
         """Return work for the trails alone; one roll-out is finished before a newer begins."""
         live = self._live
         if live is None or live.is_whole or live.failure:
             live = next((roll for roll in going if not roll.is_whole), None)
         self._live = live
-        return None if live is None else partial(self._walk, opened, live, GESTURE_PIECE_S)
+        return None if live is None else self._to_walk(opened, live)
 
-    def _missing(self, key: str, frame: int) -> _Paint | None:
-        """Return the work that the shown frame lacks of one of the two futures."""
+    def _missing(self, key: str, frame: int) -> tuple[Roll | None, int] | None:
+        """Return the picture that a frame lacks of a future and that can be made."""
         media = self._session.document.media
         count = media.count if media else 0
         roll = self.roll(key)
@@ -332,37 +358,45 @@ class Predictions:
             roll, name, there = None, (TRUTH, frame), frame < count
         if not there or name in self._pictures or name in self._hopeless:
             return None
-        return _Paint(roll, (frame,), count)
+        return roll, frame
 
     # -- in the thread with the model ------------------------------------------------------------
-    def _walk(self, opened: Opened, roll: Roll, budget_s: float, host: ModelHost) -> None:
+    def _walk(self, opened: Opened, roll: Roll, host: ModelHost) -> None:
+        failure = self._guarded(opened, host, roll, partial(self._take_steps, opened, host, roll))
+        self._engine.answer(self._on_piece, opened, roll, failure)
+
+    def _take_steps(self, opened: Opened, host: ModelHost, roll: Roll) -> None:
+        walk = self._walk_of(host, roll)
         first = len(roll.steps)
+        if walk.done > first:
+            walk = self._walks[roll.name] = Walk(host.predictor(), roll.start)
+        walk.skip(first)
         steps: list[Step] = []
-
-        def work() -> None:
-            walk = self._walk_of(host, roll)
-            walk.skip(first)
-            steps.extend(walk.on(roll.wanted, budget_s))
-
-        failure = self._guarded(opened, host, roll, work)
-        self._engine.answer(self._on_steps, opened, roll, first, steps, failure)
+        told = time.perf_counter()
+        for step in walk.on(roll.wanted):
+            steps.append(step)
+            over = self._hurry or self._engine.must_yield() or not host.is_open(*opened)
+            if over or time.perf_counter() >= told + TELL_S:
+                self._engine.answer(self._on_steps, opened, roll, first, steps)
+                first, steps, told = first + len(steps), [], time.perf_counter()
+            if over:
+                break
+        self._engine.answer(self._on_steps, opened, roll, first, steps)
 
     def _paint(self, opened: Opened, paint: _Paint, host: ModelHost) -> None:
-        end = time.perf_counter() + PIECE_S
-        roll, failure = paint.roll, ""
-        for frame in paint.frames:
+        roll, failure = None, ""
+        for roll, frame in paint.pictures:
             if not host.is_open(*opened):
                 break
             made: list[Bytes] = []
             truth = self._truth(host, frame) if frame < paint.media_count else None
             copied = self._truth(host, roll.frame) if roll is not None and paint.measured else None
             if roll is not None:
-                failure = self._guarded(
-                    opened, host, roll, partial(self._draw, host, roll, frame, made)
-                )
+                work = partial(self._draw, host, roll, frame, made)
+                failure = self._guarded(opened, host, roll, work)
             picture = made[0] if made else None
             self._engine.answer(self._on_picture, opened, roll, frame, picture, truth, copied)
-            if failure or time.perf_counter() >= end:
+            if failure or self._hurry or self._engine.must_yield():
                 break
         self._engine.answer(self._on_piece, opened, roll, failure)
 
@@ -430,12 +464,10 @@ class Predictions:
             and (document.model.key, document.media.key) == opened
         )
 
-    def _on_steps(
-        self, opened: Opened, roll: Roll, first: int, steps: list[Step], failure: str
-    ) -> None:
+    def _on_steps(self, opened: Opened, roll: Roll, first: int, steps: list[Step]) -> None:
         if self._is_open(opened) and len(roll.steps) == first:
             roll.steps.extend(steps)
-        self._on_piece(opened, roll, failure)
+            self._tell(roll)
 
     def _on_picture(
         self,
@@ -470,21 +502,24 @@ class Predictions:
         self.pictured.emit(frame)
 
     def _on_piece(self, opened: Opened, roll: Roll | None, failure: str) -> None:
-        self._busy = False
+        self._doing = None
         if not self._is_open(opened):
             return
         if roll is not None:
             if failure and not roll.failure:
                 roll.failure = failure
                 self._session.notify(failure[:1].upper() + failure[1:], "error")
-            for branch in self._session.document.branches:
-                if self.roll(branch.key) is roll:
-                    if roll.is_whole:
-                        self._whole[branch.key] = roll
-                    self.changed.emit(branch.key)
+            self._tell(roll)
             if roll is self._live and roll.is_whole:
                 self._show_live(roll)
         self._next()
+
+    def _tell(self, roll: Roll) -> None:
+        for branch in self._session.document.branches:
+            if self.roll(branch.key) is roll:
+                if roll.is_whole:
+                    self._whole[branch.key] = roll
+                self.changed.emit(branch.key)
 
     def _show_live(self, roll: Roll) -> None:
         """Keep the trails of a start that the hand has left already, until newer ones come."""

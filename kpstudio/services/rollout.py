@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,19 +82,17 @@ class Walk:
         """Steps taken."""
         return self._done
 
-    def on(self, until: int, budget_s: float) -> Iterator[Step]:
-        """Yield the next steps: at least one, and no more once the time is used up.
+    def on(self, until: int) -> Iterator[Step]:
+        """Yield the next steps; may be left after any of them.
 
         Args:
             until: The last step that is wanted, counted from 1.
-            budget_s: Seconds.
 
         Raises:
             CapabilityError: The model gives no numbers.
         """
         import torch
 
-        end = time.perf_counter() + budget_s
         while self._done < until:
             with torch.inference_mode(), _one_thread(self.device):
                 latents = next(self._steps, None)
@@ -112,12 +109,10 @@ class Walk:
                 )
             self._done += 1
             yield Step(first, positions)
-            if time.perf_counter() >= end:
-                return
 
     def skip(self, steps: int) -> None:
         """Take steps again that are known already."""
-        for _ in self.on(steps, float("inf")):
+        for _ in self.on(steps):
             pass
 
     def picture(self, latents: Latents) -> Bytes:

@@ -61,6 +61,10 @@ class Worker:
         """Take a task back that was not begun."""
         self._mailbox.discard(kind)
 
+    def is_waiting(self, kind: str) -> bool:
+        """Return whether a task as urgent as `kind` or more waits, or everything is closed."""
+        return self._mailbox.is_waiting(kind)
+
     def post(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the UI thread call a function, unless it is closed by then."""
 

@@ -160,8 +160,8 @@ class Session:
 
     @property
     def latents(self) -> Latents | None:
-        """The particles of the shown frame, after edits."""
-        return self.document.latents(self._view.frame)
+        """The particles of the shown frame, after edits; None where a predicted one is shown."""
+        return self.document.latents(self._view.frame) if self.is_edited_here else None
 
     def picture(self, role: Role) -> Picture | None:
         """Return what the canvas of `role` shows, or None."""
@@ -400,7 +400,7 @@ class Session:
         document, frame = self.document, self._view.frame
         inside = document.media is not None and frame < document.media.count
         if (
-            self._is_edited_here
+            self.is_edited_here
             and document.model
             and inside
             and document.encoded.get(frame) is None
@@ -408,7 +408,7 @@ class Session:
             self.encoding_wanted.emit(frame)
 
     @property
-    def _is_edited_here(self) -> bool:
+    def is_edited_here(self) -> bool:
         """Whether the shown frame's own particles are looked at: not while futures are."""
         comparison, frame = self._view.comparison, self._view.frame
         branches = self.document.branches
@@ -428,7 +428,7 @@ class Session:
         encoding, latents = document.encoded.get(frame), document.shown(frame)
         if encoding is None or latents is None or not document.model or not document.media:
             return None
-        if not self._is_edited_here:
+        if not self.is_edited_here:
             return None
         return Wanted(
             document.model.key,

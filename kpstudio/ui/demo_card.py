@@ -27,10 +27,16 @@ class DemoCard(QPushButton):
         self.setAccessibleName(f"Demo: {demo.title}")
         self.setAccessibleDescription(demo.text)
         self.setToolTip(demo.text)
-        self.setFixedHeight(SIZE.height())
-        self.setMinimumWidth(SIZE.width())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def sizeHint(self) -> QSize:
+        """Return its size, whatever the style asks of buttons."""
+        return SIZE
+
+    def minimumSizeHint(self) -> QSize:
+        """Return its size."""
+        return SIZE
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Draw in the colours of another theme."""

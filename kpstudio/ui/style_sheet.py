@@ -43,6 +43,7 @@ QToolButton[role="preset"]:checked { background: $accent; color: $on_accent; fon
 QToolButton[role="framed"] { background: $raised; border-color: $line; }
 QToolButton[role="framed"]:hover { border-color: $secondary; }
 QToolButton[role="framed"]:focus { border-color: $accent; }
+QToolButton[role="framed"]:checked { background: $selected; border-color: $accent; }
 QToolButton[role="recording"] { background: $raised; border-color: $line; color: $error_ink; }
 QToolButton[role="recording"]:checked { background: $error; color: $on_error; }
 QToolButton[role="recording"]:disabled { color: $faint; }

@@ -91,11 +91,10 @@ class ComparisonView(QWidget):
         row.setContentsMargins(0, 0, 0, GRID // 2)
         row.setSpacing(GRID // 2)
         self._pickers = [self._picker(second) for second in (False, True)]
-        versus = QLabel("beside", self.head)
-        versus.setProperty("role", "secondary")
-        self._versus = versus
+        joined = QLabel("and", self.head)
+        joined.setProperty("role", "secondary")
         row.addWidget(self._pickers[0])
-        row.addWidget(versus)
+        row.addWidget(joined)
         row.addWidget(self._pickers[1])
         row.addSpacing(GRID)
         for key in MODE_KEYS:
@@ -213,8 +212,6 @@ class ComparisonView(QWidget):
         shown, document = session.view.comparison, session.document
         if shown.mode == "off":
             return
-        self._versus.setText("and" if shown.mode == "side" else
-                             "over" if shown.mode == "wipe" else "minus")  # fmt: skip
         for button, key in zip(self._pickers, (shown.first, shown.second), strict=True):
             text = name_of(document, key)
             if button.text() != text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -60,7 +61,11 @@ class Predicting(QObject):
             kind(window.session, timeline.axis, tokens, self.predictions) for kind in kinds
         )
         for strip in self.strips:
+            strip.shown_changed.connect(self._soon_fit)
             timeline.add_strip(strip)
+        self._fit = QTimer(self, singleShot=True, interval=0)
+        self._fit.timeout.connect(self._fit_timeline)
+        window.player.set_source(self._is_ready, self._prepare)
         self._panel = window.docks.branches
         self._panel.choose_wanted.connect(self._on_choose)
         self._panel.rename_wanted.connect(lambda key, name: self._commit(RenameBranch(key, name)))
@@ -369,7 +374,29 @@ class Predicting(QObject):
             self._followed = None
         self._check_shown()
 
+    def _soon_fit(self) -> None:
+        self._fit.start()
+
+    def _fit_timeline(self) -> None:
+        """Let the timeline be as high as its strips need."""
+        dock = self._window.docks.dock("timeline")
+        if not dock.isHidden() and not dock.isFloating():
+            self._window.resizeDocks([dock], [1], Qt.Orientation.Vertical)
+
+    def _is_ready(self, frame: int) -> bool:
+        if self.is_shown:
+            return self.predictions.is_ready(frame)
+        return self._window.engine.is_ready(frame)
+
+    def _prepare(self, frames: Sequence[int]) -> None:
+        if not self.is_shown:
+            self._window.engine.prepare(frames)
+
     def _check_shown(self) -> None:
+        can_edit = not self.is_shown or self._session.is_edited_here
+        for panel in (self._window.docks.particles, self._window.docks.particle):
+            if panel.isEnabled() is not can_edit:
+                panel.setEnabled(can_edit)
         if self.is_shown != self._was_shown:
             self._was_shown = self.is_shown
             self.shown_changed.emit()

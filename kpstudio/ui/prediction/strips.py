@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
@@ -54,6 +54,7 @@ class CurveStrip(Strip):
     """Draws curves over the frame axis, with a legend and the values at the playhead."""
 
     title = ""
+    shown_changed = Signal()
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class CurveStrip(Strip):
         shown = bool(curves)
         if shown != (not self.isHidden()):
             self.setVisible(shown)
+            self.shown_changed.emit()
         self._describe()
 
     def _describe(self) -> None:
