@@ -270,7 +270,7 @@ def in_window(options: argparse.Namespace, clip: Path, folder: Path) -> dict[str
     before, already = resident_mb(), len(session.document.encoded)
     watch.clear()
     began = time.perf_counter()
-    done = watch.run(lambda: engine.background.progress.is_over, 600.0)
+    done = watch.run(lambda: engine.clip.background.progress.is_over, 600.0)
     took = time.perf_counter() - began
     figures: dict[str, Any] = {
         "encoded_all": done,

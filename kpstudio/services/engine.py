@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from kpcore.errors import KpError
-from kpstudio.services.background import READ_BYTES, Background, Piece
+from kpstudio.services.background import Piece
+from kpstudio.services.clip import Clip
 from kpstudio.services.compositor import Compositor
 from kpstudio.services.frames import Frames, Key
 from kpstudio.services.linking import Linker
 from kpstudio.services.model_host import Bytes, Exact, Frame, ModelHost
 from kpstudio.services.pixels import difference
-from kpstudio.services.read_ahead import ReadAhead
 from kpstudio.services.timings import Meter, Timings
 from kpstudio.services.worker import Post, Task, Worker
-from kpstudio.session.document import Document, MediaInfo, ModelInfo
+from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.session import Picture, Session, Tier, Wanted
 from kpstudio.session.tracks import Link
-from kpstudio.session.view import Role, ViewState
+from kpstudio.session.view import Role
 
 if TYPE_CHECKING:
     from kpcore.data.media import Media
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SHOWN_BYTES = 64_000_000
-"""Room for frames at their own size around the shown one."""
-
-READ_S = 2.0
-"""How long an encoding waits for a frame that is being read; then it reads it itself."""
 
 _KINDS = (
     "device", "pair", "model", "media", "decode", "encode", "tidy", "roll", "prefetch",
@@ -72,15 +67,13 @@ class Engine:
         self._compositor: tuple[Key, Compositor | None, int] | None = None
         self._newest: Wanted | None = None
         self._complaint = ""
-        self._reads = 0
-        self._viewed = 0
         self._meter = Meter()
         session.picture_wanted.connect(self._on_wanted)
         session.encoding_wanted.connect(self._on_encoding_wanted)
-        session.view_changed.connect(self._on_view)
         self._worker = Worker(_KINDS, post, self._host.fall_back_to_cpu, self._complain, self._warn)
-        self.background = Background(session, self._host, self._worker, self._on_piece)
-        self.read_ahead = ReadAhead(post, self._on_read, self._on_unread)
+        self.clip = Clip(
+            session, self._host, self._worker, post, self._on_read, self._on_piece, self._complain
+        )
 
     # -- asked by the window ----------------------------------------------------------------------
     def warm_up(self) -> None:
@@ -139,19 +132,12 @@ class Engine:
         return self._host.framed(frame)[1:]
 
     def is_ready(self, frame: int) -> bool:
-        """Return whether a frame of the media could be shown at once; those beyond it always."""
-        media = self._session.document.media
-        return media is None or frame >= media.count or self.read_ahead.is_ready(frame)
+        """Return whether a frame could be shown at once."""
+        return self.clip.is_ready(frame)
 
     def prepare(self, frames: Sequence[int]) -> None:
-        """Read these frames, the first one first; those beyond the media are passed over."""
-        media = self._session.document.media
-        if media is not None:
-            self.read_ahead.want([frame for frame in frames if frame < media.count])
-
-    def encode_in_background(self, wanted: bool) -> None:
-        """Encode every frame of videos, or only those that are looked at."""
-        self.background.pause(not wanted)
+        """Read these frames, the first one first."""
+        self.clip.prepare(frames)
 
     def later(self, work: Callable[[ModelHost], None]) -> None:
         """Have the thread with the model do a piece of a roll-out once nothing more urgent waits.
@@ -193,11 +179,10 @@ class Engine:
             return
         self._session.picture_wanted.disconnect(self._on_wanted)
         self._session.encoding_wanted.disconnect(self._on_encoding_wanted)
-        self._session.view_changed.disconnect(self._on_view)
-        self.background.close()
+        self.clip.background.close()
         deadline = time.monotonic() + timeout_s
         self._worker.close(timeout_s)
-        self.read_ahead.close(max(0.0, deadline - time.monotonic()))
+        self.clip.close(max(0.0, deadline - time.monotonic()))
 
     # -- in the worker thread ---------------------------------------------------------------------
     def _import_torch(self) -> None:
@@ -239,9 +224,9 @@ class Engine:
     def _encode(self, key: Key, known: Wanted | None = None) -> None:
         if not self._host.is_open(key[0], key[1]):
             return
-        if known is not None and key[2] != self._viewed and not self._session.view.playing:
+        if known is not None and key[2] != self.clip.shown and not self._session.view.playing:
             return
-        read = self.read_ahead.wait(key[2], READ_S)
+        read = self.clip.wait(key[2])
         frame = self._host.encode(key[2], known.encoding if known else None, read)
         links: dict[int, Link] = {}
         if known is None and self._linker is not None:
@@ -277,8 +262,7 @@ class Engine:
         self, model: ModelInfo | None, media: MediaInfo | None, device: str, note: str
     ) -> None:
         self._frames.clear()
-        self.background.stop()
-        self.read_ahead.open(0, None)
+        self.clip.forget()
         self._compositor = self._newest = None
         self._report(device=device, cache_mb=0.0)
         if model is not None:
@@ -286,7 +270,7 @@ class Engine:
         if media is not None:
             self._session.open_media(media)
         document = self._session.document
-        self._read_and_encode(document)
+        self.clip.open(document, self._linker, self._frames.has_room_for)
         if document.model is None and document.media is not None:
             self._session.notify(
                 "Open a checkpoint to see this as particles (File > Open, or drop it here)"
@@ -299,45 +283,11 @@ class Engine:
         elif note:
             self._session.notify(note)
 
-    def _read_and_encode(self, document: Document) -> None:
-        """Begin to read ahead in the open media, and to encode a video in the background."""
-        if document.media is None:
-            return
-        self._reads += 1
-        self.read_ahead.open(self._reads, self._host.picture_reader(SHOWN_BYTES))
-        self.read_ahead.want(self._near(self._session.view.frame))
-        if document.model is None or document.media.fps is None or document.media.count < 2:
-            return
-        linker = self._linker
-        if linker is not None:
-            height, width = document.model.capabilities.image_size
-            self.background.open(
-                (document.model.key, document.media.key),
-                document.media.count,
-                self._host.picture_reader(READ_BYTES),
-                linker,
-                self._frames.has_room_for(document.media.count * height * width * 3),
-            )
-
-    def _near(self, frame: int, before: int = 0) -> list[int]:
-        """Return the shown frame and the next few in the direction of the last step."""
-        media = self._session.document.media
-        count = media.count if media else 0
-        way = -1 if before - 10 <= frame < before else 1
-        return [near for near in range(frame, frame + 3 * way, way) if 0 <= near < count]
-
-    def _on_read(self, key: int, frame: int, picture: Bytes) -> None:
-        """Show a frame that was read, if it is the shown one."""
+    def _on_read(self, frame: int, picture: Bytes) -> None:
         document = self._session.document
-        for text in self._host.new_warnings():
-            self._session.notify(text[:1].upper() + text[1:], "warning")
-        if document.media is not None and frame == self._session.view.frame:
+        if document.media is not None:
             model = document.model.key if document.model else 0
             self._show("input", (model, document.media.key, frame), Picture(picture, 0, frame))
-
-    def _on_unread(self, frame: int, text: str) -> None:
-        if frame == self._session.view.frame and not self._session.view.playing:
-            self._complain(text[:1].upper() + text[1:], "")
 
     def _moved(self, device: str) -> None:
         self._complaint = ""
@@ -346,19 +296,9 @@ class Engine:
         if wanted is not None:
             self._ask(wanted)
 
-    def _on_view(self, view: ViewState) -> None:
-        if view.frame == self._viewed:
-            return
-        before, self._viewed = self._viewed, view.frame
-        if not view.playing:
-            self.read_ahead.want(self._near(view.frame, before))
-        picture = self.read_ahead.get(view.frame)
-        if picture is not None:
-            self._on_read(0, view.frame, picture)
-
     def _on_encoding_wanted(self, frame: int) -> None:
         document = self._session.document
-        if self._session.view.playing and self.background.is_busy:
+        if self._session.view.playing and self.clip.background.is_busy:
             return
         if document.model is not None and document.media is not None:
             key = (document.model.key, document.media.key, frame)

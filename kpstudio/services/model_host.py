@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -208,12 +208,6 @@ class ModelHost:
         """
         return self._opened()[0]
 
-    def unframed(self, media: int, frame: int) -> Bytes | None:
-        """Return a frame at its own shape; None when other media is open."""
-        if self._media is None or media != self._media_key:
-            return None
-        return self._media.thumbnail(frame, UNFRAMED_SIDE)
-
     def framed(self, frame: int) -> tuple[Bytes, Framing, Bytes]:
         """Return a frame as the model sees it, how it was framed, and the frame in its own size.
 
@@ -278,25 +272,15 @@ class ModelHost:
         Raises:
             CapabilityError: Nothing is open.
         """
-        import torch
+        from kpstudio.services.batches import encode_all
 
-        model = self._opened()[0]
-        batch = np.stack(pictures).transpose(0, 3, 1, 2)
-        image = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).float().div_(255.0)
-        with torch.inference_mode():
-            every = model.encode(image).to("cpu")
-        return split(every, len(pictures))
+        return encode_all(self._opened()[0], pictures)
 
     def reconstruct_all(self, encodings: Sequence[Encoding]) -> list[Bytes]:
         """Return the reconstruction of each encoding, (H, W, 3)."""
-        import torch
+        from kpstudio.services.batches import reconstruct_all
 
-        model = self._opened()[0]
-        every = joined(encodings).to(self.device)
-        with torch.inference_mode():
-            image = model.decode(every.latents, every.context).image
-            scaled = image.float().clamp_(0.0, 1.0).mul_(255.0).round_().to(torch.uint8)
-        return list(scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+        return reconstruct_all(self._opened()[0], encodings)
 
     def encode(
         self, frame: int, known: Encoding | None = None, picture: Bytes | None = None
@@ -377,36 +361,6 @@ class ModelHost:
         if left.startswith("cuda"):
             torch.cuda.empty_cache()
         return left
-
-
-def split(every: Encoding, count: int) -> list[Encoding]:
-    """Return the encoding of each image of a batch."""
-    if count == 1:
-        return [every]
-    return [
-        replace(
-            every,
-            latents=every.latents.image(index),
-            context={name: value[index : index + 1] for name, value in every.context.items()},
-        )
-        for index in range(count)
-    ]
-
-
-def joined(encodings: Sequence[Encoding]) -> Encoding:
-    """Return the encodings of images of one model as those of a batch."""
-    import torch
-
-    from kpcore.latents import Latents
-
-    first = encodings[0]
-    if len(encodings) == 1:
-        return first
-    context = {
-        name: torch.cat([encoding.context[name] for encoding in encodings])
-        for name in first.context
-    }
-    return replace(first, latents=Latents.stack([e.latents for e in encodings]), context=context)
 
 
 def _overlays(

@@ -285,14 +285,22 @@ def stored_media(saved: SavedMedia, pictures: Pictures) -> PictureMedia:
 
 
 def restored_view(saved: SavedView) -> dict[str, Any]:
-    """Return the changes that bring a view back; layers of another version are left out."""
-    known = {layer.name for layer in ViewState().layers}
-    layers = tuple(layer for layer in saved.layers if layer.name in known)
+    """Return the changes that bring a view back.
+
+    Layers that this version does not know are left out; those that the other did not know come in
+    at their usual place.
+    """
+    usual = ViewState().layers
+    known = {layer.name for layer in usual}
+    layers = [layer for layer in saved.layers if layer.name in known]
+    for place, layer in enumerate(usual):
+        if layers and layer.name not in {other.name for other in layers}:
+            layers.insert(place, layer)
     changes: dict[str, Any] = {
         "frame": saved.frame, "grid": saved.grid, "comparison": saved.comparison,
     }  # fmt: skip
-    if len(layers) == len(known):
-        changes["layers"] = layers
+    if layers:
+        changes["layers"] = tuple(layers)
     if saved.main in ROLES:
         changes["main"] = saved.main
     return changes

@@ -146,7 +146,7 @@ class MainWindow(QMainWindow):
         self.actions_made.bind_canvas(self.compare)
         self.actions_made.bind_timeline(self.docks.timeline)
         self.docks.timeline.transport.bind(self.actions_made)
-        self.docks.timeline.follow(self.engine.background)
+        self.docks.timeline.follow(self.engine.clip.background)
         self.predicting.bind()
         self.docks.particles.table.addAction(self.actions_made["turn-off"])
         self.actions_made.fill_menu_bar(self.menuBar())
@@ -505,8 +505,8 @@ class MainWindow(QMainWindow):
         self.docks.media.set_paths(tuple(dict.fromkeys((*media, *samples))))
 
     def _apply_player(self, settings: Settings) -> None:
-        self.engine.encode_in_background(settings.encode_videos)
-        self.engine.read_ahead.set_limit(settings.frame_cache_mb * 1_000_000)
+        self.engine.clip.background.pause(not settings.encode_videos)
+        self.engine.clip.read_ahead.set_limit(settings.frame_cache_mb * 1_000_000)
         self.session.update_view(
             raw_numbers=settings.raw_numbers, trail_frames=settings.trail_frames
         )

@@ -14,7 +14,9 @@ from kpcore.errors import CheckpointError, DataError, InputError
 from kpstudio.services import session_file
 from kpstudio.services.exporting import export_latents, export_picture
 from kpstudio.services.reopen import open_session, save_session
+from kpstudio.services.session_file import SavedView, restored_view
 from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
+from kpstudio.session.view import ViewState
 
 if TYPE_CHECKING:
     from tests.kpstudio.services.conftest import Bench
@@ -198,3 +200,11 @@ def test_pictures_and_particles_are_exported_with_the_framing_undone(
         np.testing.assert_allclose(arrays["source_px"][0, 0, 0], want, atol=1e-4)
     export_latents(bench.engine, bench.session, tmp_path / "p.csv")
     assert (tmp_path / "p.csv").read_text().startswith("frame,particle,x,y")
+
+
+def test_a_view_of_another_version_keeps_its_layers_and_gains_the_new_ones() -> None:
+    usual = ViewState().layers
+    older = tuple(reversed([layer for layer in usual if layer.name != "trails"]))
+    restored = restored_view(SavedView(layers=older))["layers"]
+    assert [layer for layer in restored if layer.name != "trails"] == list(older)
+    assert {layer.name for layer in restored} == {layer.name for layer in usual}

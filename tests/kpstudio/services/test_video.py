@@ -52,13 +52,13 @@ def clip(tmp_path: Path) -> Path:
 
 
 def over(bench: Bench) -> bool:
-    return bench.engine.background.progress.is_over
+    return bench.engine.clip.background.progress.is_over
 
 
 def test_every_frame_is_encoded_without_being_looked_at(bench: Bench, tiny: Path, clip: Path):
     bench.open(tiny, clip)
     told = []
-    bench.engine.background.changed.connect(told.append)
+    bench.engine.clip.background.changed.connect(told.append)
     bench.wait(lambda: over(bench))
     document = bench.session.document
     assert sorted(document.encoded) == list(range(24))
@@ -73,7 +73,7 @@ def test_in_the_background_frames_give_the_particles_that_looking_gives(
     bench, other = make_bench(), make_bench()
     bench.open(tiny, clip)
     bench.wait(lambda: over(bench))
-    other.engine.encode_in_background(False)
+    other.engine.clip.background.pause(True)
     other.open(tiny, clip)
     for frame in (7, 19):
         other.session.update_view(frame=frame)
@@ -85,14 +85,14 @@ def test_in_the_background_frames_give_the_particles_that_looking_gives(
 
 
 def test_it_waits_and_goes_on(bench: Bench, tiny: Path, clip: Path):
-    bench.engine.encode_in_background(False)
+    bench.engine.clip.background.pause(True)
     bench.open(tiny, clip)
     bench.run_posted()
     time.sleep(0.05)
     bench.run_posted()
     assert len(bench.session.document.encoded) <= 2
-    assert bench.engine.background.progress.paused
-    bench.engine.encode_in_background(True)
+    assert bench.engine.clip.background.progress.paused
+    bench.engine.clip.background.pause(False)
     bench.wait(lambda: over(bench))
 
 
@@ -147,7 +147,7 @@ def test_stills_of_a_folder_are_not_linked(bench: Bench, tiny: Path, folder: Pat
     bench.session.update_view(frame=1)
     bench.wait(lambda: bench.session.latents is not None)
     assert not bench.session.is_matched(1)
-    assert bench.engine.background.progress.total == 0
+    assert bench.engine.clip.background.progress.total == 0
 
 
 def test_the_input_is_shown_before_the_model_answers(make_bench: MakeBench, tiny: Path, clip: Path):
@@ -158,7 +158,7 @@ def test_the_input_is_shown_before_the_model_answers(make_bench: MakeBench, tiny
             return super().encode(frame, known, picture)
 
     bench = make_bench(Stuck())
-    bench.engine.encode_in_background(False)
+    bench.engine.clip.background.pause(True)
     bench.open(tiny, clip)
     bench.session.update_view(frame=9)
     bench.wait(lambda: bench.session.picture("input").frame == 9)  # type: ignore[union-attr]
@@ -208,7 +208,7 @@ def test_another_clip_takes_over(bench: Bench, tiny: Path, clip: Path, tmp_path:
     second = write_clip(tmp_path / "second.mp4", 10)
     bench.engine.open_media(str(second))
     bench.wait(lambda: bench.session.document.media.name == "second.mp4")  # type: ignore
-    bench.wait(lambda: bench.engine.background.progress.total == 10 and over(bench))
+    bench.wait(lambda: bench.engine.clip.background.progress.total == 10 and over(bench))
     assert sorted(bench.session.document.encoded) == list(range(10))
 
 
@@ -216,7 +216,7 @@ def test_another_clip_takes_over(bench: Bench, tiny: Path, clip: Path, tmp_path:
 def test_a_video_of_one_frame_is_a_picture(bench: Bench, tiny: Path, tmp_path: Path):
     bench.open(tiny, write_clip(tmp_path / "one.mp4", 1))
     assert bench.session.document.media.count == 1  # type: ignore[union-attr]
-    assert bench.engine.background.progress.total == 0
+    assert bench.engine.clip.background.progress.total == 0
     bench.wait(lambda: bench.is_exact)
 
 
@@ -280,7 +280,7 @@ def test_a_frame_that_is_damaged_is_passed_over(
     bench = make_bench()
     bench.open(tiny, clip)
     bench.wait(lambda: over(bench))
-    assert bench.engine.background.progress.refused == 2
+    assert bench.engine.clip.background.progress.refused == 2
     assert len(bench.session.document.encoded) == 22
     assert not [notice for notice in bench.notices if notice.level == "error"]
     bench.session.update_view(frame=5)

@@ -157,7 +157,7 @@ def test_preferences_reach_the_player(video, session, settings):
     settings.update(trail_frames=30, raw_numbers=True, encode_videos=False)
     assert session.view.trail_frames == 30
     assert session.view.raw_numbers
-    assert video.engine.background.progress.paused
+    assert video.engine.clip.background.progress.paused
 
 
 def test_without_frames_there_is_no_timeline_and_space_is_the_canvas_s(window, session):
