@@ -9,10 +9,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from kpcore.data.labelled import Facts
 from kpcore.data.synthetic.drawing import Body, Patch, paint
 from kpcore.data.synthetic.scene import HELD_OUT_SEED, Scene, SceneClip, generator
 from kpcore.data.synthetic.skeleton import (
     ACTIONS,
+    JOINTS,
+    PAIRS,
     SUBJECTS,
     TEST_SUBJECTS,
     Performance,
@@ -146,6 +149,15 @@ class StickFigures:
         joints = pose(acting, np.arange(first, first + frames, dtype=np.float64))
         unit = (joints[..., :2] * 2.0 - 1.0).astype(np.float32)
         return FigureTruth(unit, acting.action, acting.subject)
+
+    @property
+    def landmark_facts(self) -> Facts:
+        """Names of the joints and which are left and right; errors are in picture edges."""
+        return Facts("stick figures", "procedural", JOINTS, mirrored=PAIRS)
+
+    def landmarks(self, seed: int, index: int) -> Float[ndarray, "1 17 2"]:
+        """Return the joints in the first frame of video `index`, in unit coordinates."""
+        return self.truth(seed, index, 1).joints
 
     def frame(self, seed: int, index: int, size: int, time: int) -> Scene:
         """Return one frame of a video, without drawing those before it."""

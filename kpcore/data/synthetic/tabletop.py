@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from kpcore.data.labelled import Facts
 from kpcore.data.synthetic.drawing import Body, Patch, scene, scene_clip
 from kpcore.data.synthetic.scene import Scene, SceneClip, generator
 
@@ -20,6 +21,9 @@ ARM = (0.34, 0.30, 0.10)
 BASE = (0.5, -0.02)
 """Where the arm stands: beyond the upper edge."""
 TOYS = 3
+
+LANDMARKS = ("elbow", "wrist", "tip", "bear", "duck", "block")
+"""Of the arm, whose base never moves, and the middle of each toy."""
 
 _ARM_COLOURS = ((0.16, 0.17, 0.20), (0.24, 0.26, 0.30), (0.86, 0.52, 0.14))
 _THICKNESS = (0.034, 0.028, 0.022)
@@ -133,6 +137,16 @@ class Tabletop:
         arm, toys, turned, _, _ = self._world(seed, index, frames)
         unit = (np.concatenate([arm, toys], 1) * 2.0 - 1.0).astype(np.float32)
         return TabletopTruth(unit[:, :4], unit[:, 4:], turned.astype(np.float32))
+
+    @property
+    def landmark_facts(self) -> Facts:
+        """Names of the arm's joints and of the toys; errors are in picture edges."""
+        return Facts("tabletop", "procedural", LANDMARKS)
+
+    def landmarks(self, seed: int, index: int) -> Float[ndarray, "1 6 2"]:
+        """Return `LANDMARKS` in the first frame of clip `index`, in unit coordinates."""
+        truth = self.truth(seed, index, 1)
+        return np.concatenate([truth.arm[:, 1:], truth.toys], axis=1)
 
     def sample(self, seed: int, index: int, size: int) -> Scene:
         """One picture; see `SceneSource`."""

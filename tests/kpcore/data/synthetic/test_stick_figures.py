@@ -90,3 +90,13 @@ def test_the_arm_holds_together_and_toys_are_pushed():
     assert moved.max() > 0.05
     assert np.abs(np.diff(truth.turned, axis=0)).max() > 0.0
     assert np.array_equal(truth.toys[:5], Tabletop().truth(0, 1, 5).toys), "clips begin alike"
+
+
+def test_both_scenes_know_landmarks_of_their_pictures():
+    for scenes in (FIGURES, Tabletop()):
+        facts, places = scenes.landmark_facts, scenes.landmarks(4, 2)
+        assert places.shape == (1, len(facts.landmark_names), 2)
+    tip = Tabletop().landmarks(0, 1)[0, 2]
+    last_link = Tabletop().sample(0, 1, 64).position[-1]
+    assert np.abs(tip - last_link).max() < ARM[2] + 0.02, "the gripper's middle is near its tip"
+    assert FIGURES.landmark_facts.mirrored == PAIRS
