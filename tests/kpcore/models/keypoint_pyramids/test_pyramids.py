@@ -137,3 +137,20 @@ def test_a_hierarchy_must_divide():
         replace(TINY, combined="none", levelwise="none")
     with pytest.raises(InputError, match="one for each level"):
         replace(TINY, level_weights=(1.0,))
+
+
+def test_the_residual_form_begins_at_the_reference_and_learns():
+    torch.manual_seed(0)
+    config = replace(TINY, residual=True)
+    model = KeypointPyramids(config)
+    report = PyramidsObjective(model, config)(Batch(pictures(4), pictures(4, seed=1)), NOW)
+    report.total.backward()
+    model.eval()
+    assert model.combined is not None
+    torch.nn.init.zeros_(model.combined.head.weight)
+    with torch.no_grad():
+        encoding = model.encode(pictures(1), pictures(1, seed=1))
+        picture = model.decode(encoding.latents, encoding.context).image
+    assert torch.allclose(picture, pictures(1, seed=1), atol=1e-6)
+    with pytest.raises(InputError, match="residual"):
+        replace(config, combined="transport")
