@@ -21,6 +21,7 @@ from kpcore.cli.evaluate import Evaluate
 from kpcore.cli.importing import Import
 from kpcore.cli.info import Info
 from kpcore.cli.models import Models
+from kpcore.cli.rollout import Rollout
 from kpcore.cli.train import Train
 from kpcore.errors import InputError, KpError, TrainingError, nearest
 
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, type[Any]] = {
     "info": Info,
     "encode": Encode,
     "eval": Evaluate,
+    "rollout": Rollout,
     "import": Import,
     "change": Change,
 }

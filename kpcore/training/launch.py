@@ -184,9 +184,10 @@ def _with_latents(
     """Return the sources with what a frozen renderer finds in their frames, encoded once."""
     if "renderer" not in family.needs:
         return source, held_out
+    renderer = cast("KeypointModel", model.renderer)
     return (
-        encoded(source, model.renderer, report),
-        None if held_out is None else encoded(held_out, model.renderer, report),
+        encoded(source, renderer, report),
+        None if held_out is None else encoded(held_out, renderer, report),
     )
 
 
