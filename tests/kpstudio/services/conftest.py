@@ -30,6 +30,19 @@ def write_checkpoint(path: Path, seed: int = 0, **manifest: object) -> Path:
     return path
 
 
+def write_predictor(path: Path, seed: int = 0) -> Path:
+    """Write a tiny predictor with its renderer inside."""
+    torch.manual_seed(seed)
+    inner, outer = get("dlp-compact"), get("dlp-gcn")
+    drawing, moving = inner.presets["tiny"].config, outer.presets["tiny"].config
+    renderer = inner.build(drawing).eval()
+    model = outer.build(moving, renderer=renderer).eval()
+    inside = checkpoint.Manifest(inner.name, to_plain(drawing))
+    facts = checkpoint.Manifest(outer.name, to_plain(moving), contains={"renderer": inside})
+    checkpoint.save(path, model, facts)
+    return path
+
+
 def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
     values = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
     Image.fromarray(values).save(path)
