@@ -109,6 +109,12 @@ class Document:
         ends = (branch.end + 1 for branch in self.branches)
         return max((self.media.count if self.media else 0, *ends))
 
+    @property
+    def edited_frames(self) -> list[int]:
+        """Frames whose particles are not as they were encoded."""
+        edited = self.edited.items()
+        return sorted(frame for frame, latents in edited if latents is not self.original(frame))
+
     def original(self, frame: int) -> Latents | None:
         """Return the particles as encoded, or None while the frame is not encoded."""
         return self.encoded.latents(frame)

@@ -375,12 +375,15 @@ POINTER: tuple[tuple[str, str], ...] = (
     ("Drag beside particles", "Select by a rubber band"),
     ("Esc", "Cancel the drag; then select nothing"),
     ("Wheel", "Zoom about the pointer"),
-    ("Ctrl+drag, middle drag, Space+drag", "Pan"),
+    ("Ctrl+drag, middle drag", "Pan; so does Space+drag on a still picture"),
     ("Double click on a small canvas", "Make it the large one"),
     ("Arrow keys", "Nudge the selection by one pixel, with Shift by ten"),
     ("Tab, Shift+Tab", "Go through the particles, then on to the next control"),
     ("H (hold)", "Hide everything over the picture"),
     ("\\ (hold)", "Show the original"),
+    ("Drag in the timeline", "Scrub; with Shift, mark an A-B loop"),
+    ("Wheel in the timeline", "Zoom about the pointer; with Shift, move along"),
+    ("Double click in the timeline", "Show the whole clip"),
     ("Drop on the window", "Open checkpoints, pictures, videos, folders, runs and sessions"),
 )
 """What the mouse and held keys do on a canvas, for the shortcut list."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _has_edits(now: Situation) -> bool:
-    return has_frames(now) and bool(now.session.document.edited)
+    return has_frames(now) and bool(now.session.document.edited_frames)
 
 
 def _play_label(session: Session) -> str:

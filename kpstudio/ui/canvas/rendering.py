@@ -147,8 +147,7 @@ class Renderer:
                 paint_springs(painter, overlay.marks, parents, viewport, opacity)
         elif name == "trails":
             if not look.small:
-                marks = overlay.marks
-                self._trails.paint(painter, marks, self.frame, self.place, viewport, opacity)
+                self._trails.paint(painter, overlay.marks, self.frame, viewport, opacity)
         elif name == "labels":
             overlay.paint_labels(painter, opacity, look.font)
         elif look.small or self._role == "difference":

@@ -1,7 +1,8 @@
 """Where each particle came from over the last frames, fading with age.
 
-A trail follows the matches between frames, never the numbers: where a particle was lost its trail
-ends, even when another one has its number now.
+A trail goes through the places at which particles were encoded; edits have marks of their own. It
+follows the matches between frames, never the numbers: where a particle was lost its trail ends,
+even when another one has its number now.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from kpstudio.ui.canvas.mapping import Point, Viewport
-from kpstudio.ui.canvas.marks import Mark, Place
+from kpstudio.ui.canvas.marks import Mark
 from kpstudio.ui.canvas.palette import colour_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ class TrailLayer:
         painter: QPainter,
         marks: tuple[Mark, ...],
         frame: int,
-        place: Place,
         viewport: Viewport,
         opacity: float,
     ) -> None:
@@ -49,13 +49,12 @@ class TrailLayer:
             painter: On the canvas.
             marks: Particles of the frame.
             frame: The one the picture shows.
-            place: Particles after edits, or as encoded.
             viewport: Where the picture lies.
             opacity: Of the layer.
         """
         length = self._session.view.trail_frames
         rows = [mark.row for mark in marks if mark.kept]
-        trails = self.trails(frame, rows, length, place)
+        trails = self.trails(frame, rows, length)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         halo, pen = QPen(QColor(0, 0, 0, 110), WIDTH + 1.8), QPen()
         for each in (halo, pen):
@@ -78,24 +77,21 @@ class TrailLayer:
                 painter.drawPolyline(QPolygonF(places[first : first + share + 1]))
         painter.setOpacity(1.0)
 
-    def trails(
-        self, frame: int, rows: list[int], length: int, place: Place
-    ) -> dict[int, list[Point]]:
+    def trails(self, frame: int, rows: list[int], length: int) -> dict[int, list[Point]]:
         """Return where the particles at `rows` were, by row, unit coordinates, newest first.
 
         Args:
             frame: Where they are at `rows`.
             rows: Of its particles.
             length: How many frames back.
-            place: After edits, or as encoded.
         """
         document = self._session.document
         tracks = document.encoded.tracks
-        now = self._places(document, frame, place)
+        now = self._places(document, frame)
         trails = {row: [now[row]] for row in rows if row < len(now)}
         at = {row: row for row in trails}
         for back in range(length):
-            before = self._places(document, frame - back - 1, place)
+            before = self._places(document, frame - back - 1)
             links = tracks.links_before(frame - back)
             at = {row: links[here] for row, here in at.items() if here in links}
             if not at or not before:
@@ -104,8 +100,8 @@ class TrailLayer:
                 trails[row].append(before[there])
         return trails
 
-    def _places(self, document: Document, frame: int, place: Place) -> list[Point]:
-        latents = document.original(frame) if place == "encoded" else document.latents(frame)
+    def _places(self, document: Document, frame: int) -> list[Point]:
+        latents = document.original(frame)
         if latents is None:
             return []
         kept = self._points.get(frame)

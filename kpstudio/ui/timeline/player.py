@@ -90,7 +90,7 @@ class Player(QObject):
 
     def go_to_edit(self, step: int) -> None:
         """Show the next edited frame (step 1) or the one before (-1), round the ends."""
-        frames = sorted(self._session.document.edited)
+        frames = self._session.document.edited_frames
         if not frames:
             return
         ahead = [frame for frame in frames if (frame - self.frame) * step > 0]

@@ -139,8 +139,8 @@ class Ruler(Strip):
     def _paint_edited(self, painter: QPainter) -> None:
         painter.setPen(QColor(self.tokens.panel))
         painter.setBrush(QColor(self.tokens.warning))
-        y, half = self.height() - LINE - 4, 4.0
-        for frame in edited_frames(self.session.document):
+        y, half = self.height() - LINE - 5, 4.5
+        for frame in self.session.document.edited_frames:
             x = self.axis.x_of(frame)
             if -half <= x <= self.width() + half:
                 corners = ((x, y - half), (x + half, y), (x, y + half), (x - half, y))
@@ -189,19 +189,10 @@ class Ruler(Strip):
             parts.append("beyond the video")
         elif document.model is not None:
             parts.append("encoded" if frame in document.encoded else "not encoded yet")
-        if frame in set(edited_frames(document)):
+        if frame in document.edited_frames:
             parts.append("edited")
         hint = "Drag: scrub · Shift+drag: A-B loop · wheel: zoom · double click: whole clip"
         return f"{' · '.join(parts)}\n{hint}"
-
-
-def edited_frames(document: Document) -> list[int]:
-    """Return the frames whose particles differ from how they were encoded."""
-    return sorted(
-        frame
-        for frame, latents in document.edited.items()
-        if latents is not document.original(frame)
-    )
 
 
 def runs(held: object, frames: range) -> Iterator[tuple[int, int]]:

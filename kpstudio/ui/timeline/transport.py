@@ -48,12 +48,14 @@ class Transport(QWidget):
         self.encoded = self._label("Encoded frames")
         self.encoded.setProperty("role", "secondary")
         self.pace = self._label("Playback")
+        self.pace.setProperty("role", "secondary")
         self._gap = QWidget(self)
         self._gap.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         frame = QLabel("frame", self)
         frame.setProperty("role", "secondary")
         self.count.setProperty("role", "secondary")
         self._row.addSpacing(GRID)
+        frame.setContentsMargins(GRID, 0, 0, 0)
         for widget in (self.time, frame, self.number, self.count, self.encoded, self._gap):
             self._row.addWidget(widget)
         self._row.addWidget(self.pace)
@@ -165,7 +167,6 @@ class Transport(QWidget):
         if shown.shown:
             text = f"{shown.frames_per_s:.0f} fps · {shown.dropped} dropped"
         self.pace.setText(text)
-        self.pace.setProperty("role", "secondary")
 
 
 def clock(seconds: float) -> str:

@@ -42,27 +42,23 @@ def moving(session: Session) -> Session:
 
 def test_a_trail_follows_the_particle_not_the_row(moving: Session):
     layer = TrailLayer(moving)
-    trails = layer.trails(2, list(range(COUNT)), 12, "edited")
-    assert np.array(trails[0]) == pytest.approx(
-        np.array([(-0.5, 0.8), (-0.5, 0.65), (-0.5, 0.5)])
-    )
+    trails = layer.trails(2, list(range(COUNT)), 12)
+    assert np.array(trails[0]) == pytest.approx(np.array([(-0.5, 0.8), (-0.5, 0.65), (-0.5, 0.5)]))
     assert moving.numbers(2)[0] == 2
 
 
 def test_a_trail_ends_where_the_match_does_and_at_its_length(moving: Session):
     layer = TrailLayer(moving)
-    trails = layer.trails(2, list(range(COUNT)), 12, "edited")
+    trails = layer.trails(2, list(range(COUNT)), 12)
     lost = (COUNT - 1 - 1) % COUNT
     assert len(trails[lost]) == 1
-    assert len(layer.trails(2, [0], 1, "edited")[0]) == 2
+    assert len(layer.trails(2, [0], 1)[0]) == 2
 
 
-def test_an_edit_bends_the_trail_of_edited_particles_only(moving: Session):
+def test_an_edit_bends_no_trail(moving: Session):
     row = next(r for r in range(COUNT) if moving.numbers(1)[r] == moving.numbers(2)[0])
     moving.commit(MoveParticles(1, (row,), ((0.9, 0.9),)))
-    layer = TrailLayer(moving)
-    assert layer.trails(2, [0], 12, "edited")[0][1] == pytest.approx((0.9, 0.9))
-    assert layer.trails(2, [0], 12, "encoded")[0][1] == pytest.approx((-0.5, 0.65))
+    assert TrailLayer(moving).trails(2, [0], 12)[0][1] == pytest.approx((-0.5, 0.65))
 
 
 def test_trails_are_painted_in_the_particle_s_colour_and_can_be_hidden(moving: Session, show):
@@ -85,7 +81,7 @@ def test_trails_are_painted_in_the_particle_s_colour_and_can_be_hidden(moving: S
 def grey_at(session: Session, frame: int) -> Picture:
     pixels = np.full((32, 32, 3), 100, np.uint8)
     picture = Picture(pixels, session.revision, frame, base=session.revision)
-    for role in ("input", "reconstruction", "edited"):
+    for role in ("input", "reconstruction"):
         assert session.receive_picture(role, 1, 1, picture)
     return picture
 
