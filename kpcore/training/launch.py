@@ -8,6 +8,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from kpcore import checkpoint, registry
 from kpcore.api import STILL, Family, KeypointModel, Recipe, Window
