@@ -168,7 +168,7 @@ class ModelHost:
             media.count,
             media.fps,
             (width, height),
-            media.times,
+            uneven(media.times, media.fps),
         )
 
     def opening_note(self) -> str:
@@ -380,6 +380,14 @@ def _overlays(
     extras["masks"] = compositor.masks(latents, identity)
     extras["glimpses"] = compositor.glimpses(identity)
     return compositor, extras
+
+
+def uneven(times: tuple[float, ...], fps: float | None) -> tuple[float, ...]:
+    """Return the times of frames where they stray from an even rate by over a tenth of a frame."""
+    if fps is None:
+        return ()
+    strays = any(abs(time * fps - index) > 0.1 for index, time in enumerate(times))
+    return times if strays else ()
 
 
 def framing_of(source: tuple[int, int], rule: FramingRule, size: tuple[int, int]) -> Framing:

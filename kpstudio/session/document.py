@@ -58,7 +58,7 @@ class MediaInfo:
         count: Number of frames.
         fps: Frames per second of a video, else None.
         size: (width, height) of the first frame in pixels.
-        times: Seconds of each frame from the first; empty for stills.
+        times: Seconds of each frame from the first; empty where they are even.
     """
 
     key: int
@@ -69,6 +69,11 @@ class MediaInfo:
     fps: float | None = None
     size: tuple[int, int] = (0, 0)
     times: tuple[float, ...] = ()
+
+    @property
+    def is_even(self) -> bool:
+        """Whether frames follow each other at one rate."""
+        return not self.times
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,12 +94,15 @@ class Ruler(Strip):
         metrics = painter.fontMetrics()
         for frame, label in self._labels():
             x = self.axis.x_of(frame)
+            if x < 0:
+                continue
             painter.fillRect(QRectF(x - 0.5, low - 6, 1, 6), line)
             painter.setPen(text)
             area = QRectF(x + 4, 0, metrics.horizontalAdvance(label) + 2, low)
             painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, label)
 
-    def _labels(self) -> Iterator[tuple[int, str]]:
+    def _labels(self) -> Iterator[tuple[float, str]]:
+        """Yield places in frames and what stands there."""
         playback, axis = self._player.playback, self.axis
         frames = axis.visible_frames
         media = self.session.document.media
@@ -115,7 +118,8 @@ class Ruler(Strip):
         second = math.floor(playback.time_of(frames[0]) / step_s) * step_s
         end = playback.time_of(frames[-1])
         while second <= end:
-            yield playback.frame_at(second), short_time(second, step_s)
+            at = second * playback.rate if media.is_even else playback.frame_at(second)
+            yield at, short_time(second, step_s)
             second += step_s
 
     def _paint_encoded(self, painter: QPainter) -> None:

@@ -142,9 +142,7 @@ class Transport(QWidget):
             matched.setVisible(view.raw_numbers or self._session.is_matched(frame))
 
     def _on_view(self, *_: object) -> None:
-        chip = self._chips.get("raw-numbers")
-        if chip is not None and chip.isHidden() and self._session.is_matched(self._player.frame):
-            chip.show()
+        self._show_chips()
         frame, playback = self._session.view.frame, self._player.playback
         if self.number.value() != frame + 1:
             self._by_program = True

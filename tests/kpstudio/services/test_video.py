@@ -14,7 +14,7 @@ import pytest
 
 from kpcore.data.media import open_media
 from kpcore.errors import DataError
-from kpstudio.services.model_host import Bytes, ModelHost
+from kpstudio.services.model_host import Bytes, ModelHost, uneven
 from kpstudio.session.edits import MoveParticles
 
 if TYPE_CHECKING:
@@ -285,3 +285,10 @@ def test_a_frame_that_is_damaged_is_passed_over(
     assert not [notice for notice in bench.notices if notice.level == "error"]
     bench.session.update_view(frame=5)
     bench.wait(lambda: any("damaged" in notice.text for notice in bench.notices))
+
+
+def test_a_variable_rate_is_kept_and_an_even_one_needs_no_times():
+    assert uneven(tuple(index / 30 for index in range(50)), 30.0) == ()
+    assert uneven((), None) == ()
+    times = (0.0, 0.04, 0.2, 0.24)
+    assert uneven(times, 12.5) == times

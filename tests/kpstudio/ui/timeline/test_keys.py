@@ -160,6 +160,22 @@ def test_preferences_reach_the_player(video, session, settings):
     assert video.engine.clip.background.progress.paused
 
 
+def test_the_chip_says_how_particles_are_numbered(video, session):
+    from kpstudio.session.tracks import Link
+
+    chip = video.docks.timeline.transport._chips["raw-numbers"]
+    assert chip.isHidden()
+    link = Link((1, 2, 3, 4, 0), (True,) * 5)
+    session.receive_encodings(1, 1, {1: encoding()}, {0: link})
+    session.update_view(frame=1)
+    assert not chip.isHidden()
+    assert chip.text() == "Matched"
+    assert session.numbers(1) == (4, 0, 1, 2, 3)
+    chip.click()
+    assert chip.text() == "By row"
+    assert session.numbers(1) == (0, 1, 2, 3, 4)
+
+
 def test_without_frames_there_is_no_timeline_and_space_is_the_canvas_s(window, session):
     open_document(session, frames=1)
     window.refresh_actions()
