@@ -37,6 +37,28 @@ PRESETS = MappingProxyType(
             ),
             "ten steps unrolled, pixels and tracks: under an hour on one CPU core",
         ),
+        "inertia": Preset(
+            GCNConfig(
+                radius=0.5,
+                relative_edges=True,
+                inertia=True,
+                unroll=10,
+                decoded=1,
+                reconstruction="mse",
+                track_weight=20.0,
+            ),
+            Recipe(
+                batch=16,
+                learning_rate=1e-3,
+                steps=2500,
+                epochs=None,
+                milestones=(0.5, 0.75, 0.9),
+                decay=0.4,
+                rise=100,
+                adam_eps=1e-8,
+            ),
+            "ten steps unrolled, corrections to each particle's own motion; departs",
+        ),
         "tiny": Preset(
             GCNConfig(
                 hidden=16,

@@ -21,6 +21,9 @@ class GCNConfig:
         relative_edges: Edges carry the difference of positions at three scales. The paper's carry
             nothing; then a speed must be found as a small difference of large numbers, and short
             runs learn the mean speed of a place instead.
+        inertia: A particle of the last frame moves on as it came, and the network corrects that; it
+            is told the way each came. The paper's network must find a particle's own way among
+            its neighbours of the frame before, which drifts over many steps.
         present: Particles of lower presence take no part: no edges, no change.
         unroll: Frames predicted in a training window; the paper trains on 1 and names more as
             future work.
@@ -39,6 +42,7 @@ class GCNConfig:
     position_limit: float = 0.2
     feature_limit: float = 0.02
     relative_edges: bool = False
+    inertia: bool = False
     present: float = 0.5
     unroll: int = 1
     grow: float = 0.0

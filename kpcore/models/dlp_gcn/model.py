@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kpcore.api import Context, Decoder, Decoding, Encoding, Image, KeypointModel
@@ -14,6 +15,7 @@ from kpcore.errors import InputError, ShapeError
 from kpcore.latents import Latents
 from kpcore.models.dlp_gcn.config import GCNConfig
 from kpcore.models.dlp_gcn.networks import Dynamics
+from kpcore.tracking import match
 
 
 class DLPGCN(KeypointModel):
@@ -29,7 +31,8 @@ class DLPGCN(KeypointModel):
     they are; the others tell the network their presence, which the roll-out does not change. An
     object leaves by moving out of the picture, so positions are not held inside it.
 
-    Departs: the paper leaves presence open.
+    Departs: the paper leaves presence open. With `GCNConfig.inertia` the particles of the two
+    given frames are assigned to each other (`kpcore.tracking`), and each goes on as it came.
     """
 
     history = 2
@@ -83,8 +86,16 @@ class DLPGCN(KeypointModel):
         return self.renderer.decoder_for(encoding)
 
     # -- prediction --------------------------------------------------------------------------------
-    def advance(self, before: Latents, last: Latents) -> tuple[Latents, Latents]:
+    def advance(
+        self, before: Latents, last: Latents, rows: Int[Tensor, "B K"] | None = None
+    ) -> tuple[Latents, Latents]:
         """Return the particles of `before` and of `last`, each moved on by one frame.
+
+        Args:
+            before: The frame before the last.
+            last: The last frame.
+            rows: Row in `before` of each particle of `last`, -1 for none; None where rows are the
+                same particles in both, as in a roll-out. Only `GCNConfig.inertia` looks at it.
 
         Raises:
             ShapeError: The two do not fit each other or the model.
@@ -98,7 +109,9 @@ class DLPGCN(KeypointModel):
         feature = torch.stack([feature for feature, _ in pair], 1)
         presence = torch.stack([presence for _, presence in pair], 1)
         position = torch.stack([before.position, last.position], 1)
-        shift, change = self.dynamics(position, feature, presence, presence >= self.config.present)
+        way = _way(before.position, last.position, rows) if self.config.inertia else None
+        present = presence >= self.config.present
+        shift, change = self.dynamics(position, feature, presence, present, way)
         position, feature = position + shift, feature + change
         return (
             replace(before, position=position[:, 0], feature=feature[:, 0]),
@@ -127,11 +140,36 @@ class DLPGCN(KeypointModel):
         return self._frames(past[-2], past[-1], steps)
 
     def _frames(self, before: Latents, last: Latents, steps: int) -> Iterator[Latents]:
+        rows = self.rows(before, last)
         for _ in range(steps):
             with torch.no_grad():
-                _, after = self.advance(before, last)
-            before, last = last, after
+                _, after = self.advance(before, last, rows)
+            before, last, rows = last, after, None
             yield after
+
+    def rows(self, before: Latents, last: Latents) -> Int[Tensor, "B K"] | None:
+        """Return the row in `before` of each particle of `last`, -1 for none, by assignment.
+
+        None where nothing asks for it.
+        """
+        if not self.config.inertia:
+            return None
+        found = torch.full(last.position.shape[:2], -1, device=last.position.device)
+        for clip in range(len(found)):
+            pair = (replace(frame.image(clip), background=None) for frame in (before, last))
+            for old, new in match(*pair, present=self.config.present).pairs:
+                found[clip, new] = old
+        return found
+
+
+def _way(
+    before: Float[Tensor, "B K 2"], last: Float[Tensor, "B K 2"], rows: Int[Tensor, "B K"] | None
+) -> Float[Tensor, "B K 2"]:
+    """How far each particle came since the frame before; 0 for those that were not there."""
+    if rows is None:
+        return last - before
+    came = before.gather(1, rows.clamp(min=0)[..., None].expand(-1, -1, 2))
+    return (last - came) * (rows >= 0)[..., None]
 
 
 def _parts(latents: Latents, features: int) -> tuple[Tensor, Tensor]:

@@ -86,7 +86,7 @@ class GCNObjective:
 
     def _unrolled(self, before: Latents, last: Latents, steps: int) -> Latents:
         """Frames 1 (from 0), 2 (from 1), then each from those before: (B, 1 + steps, ...)."""
-        first, after = self._model.advance(before, last)
+        first, after = self._model.advance(before, last, self._model.rows(before, last))
         frames = [first, after]
         for _ in range(steps - 1):
             last, (_, after) = after, self._model.advance(last, after)

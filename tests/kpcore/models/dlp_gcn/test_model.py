@@ -127,3 +127,39 @@ def test_a_roll_out_leaves_gradients_on_for_others(model: DLPGCN):
 def test_a_past_that_does_not_fit_is_refused(model: DLPGCN, past, steps, error, message):
     with pytest.raises(error, match=message):
         next(model.predict(past, steps))
+
+
+# -- inertia --------------------------------------------------------------------------------------
+@pytest.fixture
+def coasting() -> DLPGCN:
+    """Untrained: its corrections are nearly nothing."""
+    return DLPGCN(GCNConfig(hidden=16, radius=0.5, inertia=True), renderer()).eval()
+
+
+def test_with_inertia_particles_go_on_as_they_came_whatever_their_rows(coasting: DLPGCN):
+    before = particles(1, batch=1)
+    step = torch.tensor([[0.05, 0.0], [0.0, -0.04], [0.03, 0.03], [0.0, 0.0]])
+    moved = replace(before, position=before.position + step)
+    order = [2, 0, 1, 3]
+    last = replace(
+        moved,
+        position=moved.position[:, order],
+        feature=moved.feature[:, order],  # type: ignore[index]
+        presence=moved.presence[:, order],  # type: ignore[index]
+    )
+    assert coasting.rows(before, last).tolist() == [[2, 0, 1, -1]]  # type: ignore[union-attr]
+    *_, after = coasting.predict([before, last], 4)
+    want = last.position + 4 * step[order]
+    # The fourth is absent: it stays.
+    assert torch.allclose(after.position[:, :3], want[:, :3], atol=0.03)
+    assert torch.equal(after.position[:, 3], last.position[:, 3])
+
+
+def test_a_particle_that_was_not_there_before_stands_still(coasting: DLPGCN):
+    before, last = particles(1, batch=1), particles(1, batch=1)
+    before = replace(before, presence=torch.tensor([[0.9, 0.8, 0.1, 0.1]]))
+    last = replace(last, position=last.position + 0.05)
+    _, after = coasting.advance(before, last, coasting.rows(before, last))
+    came = after.position - last.position
+    assert torch.allclose(came[0, :2], torch.full((2, 2), 0.05), atol=0.01)
+    assert torch.allclose(came[0, 2], torch.zeros(2), atol=0.01)
