@@ -162,11 +162,18 @@ class DuplicateBranch:
 
 @dataclass(frozen=True, slots=True)
 class ExtendBranch:
-    """Let a branch end after another number of frames."""
+    """Let a branch end after another number of frames.
+
+    Attributes:
+        key: Of the branch.
+        steps: Frames to predict, from its start.
+        beside: Key of a branch that is made to go on as far, when it ends before; empty for none.
+    """
 
     kind: ClassVar[str] = "extend-branch"
     key: str
     steps: int
+    beside: str = ""
 
     @property
     def label(self) -> str:
@@ -175,8 +182,13 @@ class ExtendBranch:
 
     def apply(self, document: Document) -> Document:
         """Return the document after the edit."""
-        branch = find(document.branches, self.key)
-        return document.with_branch(replace(branch, steps=check_steps(self.steps)))
+        branch = replace(find(document.branches, self.key), steps=check_steps(self.steps))
+        document = document.with_branch(branch)
+        if self.beside:
+            other = find(document.branches, self.beside)
+            steps = max(other.steps, branch.end - other.frame)
+            document = document.with_branch(replace(other, steps=check_steps(steps)))
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,10 +139,10 @@ class Docks(QObject):
         sides = Qt.Orientation.Horizontal
         window.resizeDocks([docks["models"], docks["particles"]], [LEFT_PX, RIGHT_PX], sides)
         heights = {
-            "models": 150,
-            "media": 200,
-            "futures": 190,
-            "history": 160,
+            "models": 120,
+            "media": 160,
+            "futures": 240,
+            "history": 240,
             "particles": 330,
             "particle": 210,
         }

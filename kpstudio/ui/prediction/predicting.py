@@ -194,13 +194,18 @@ class Predicting(QObject):
         self._session.update_view(comparison=comparison)
 
     def extend(self) -> None:
-        """Let the branch go on for as many frames as the panel says."""
-        branch = self.branch
-        if branch is not None:
-            steps = min(MOST_STEPS, branch.steps + self._panel.steps.value())
-            self._followed = branch.key, self._session.view.frame
-            self._commit(ExtendBranch(branch.key, steps))
-            self.predictions.go_on(branch.key)
+        """Let the branch go on for as many frames as the panel says, and what is beside it."""
+        branch, shown = self.branch, self._session.view.comparison
+        if branch is None:
+            return
+        other = branch_of(self._session.document, shown.first)
+        steps = min(MOST_STEPS, branch.steps + self._panel.steps.value())
+        beside = other.key if other is not None and other.key != branch.key else ""
+        at_end = self._session.view.frame == branch.end
+        if self._commit(ExtendBranch(branch.key, steps, beside)):
+            self._followed = (branch.key, branch.end) if at_end else None
+            for key in (branch.key, beside):
+                self.predictions.go_on(key)
 
     def stop(self) -> None:
         """Go no further."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HEIGHT = 46
 REST_MS = 60
+LONG_REST_MS = 500
+MANY = 2000
+"""Curves of more points than this are read at leisure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class CurveStrip(Strip):
         if curves != self.curves:
             self.curves = curves
             self.update()
+        many = sum(len(curve.points) for curve in curves) > MANY
+        self._rest.setInterval(LONG_REST_MS if many else REST_MS)
         shown = bool(curves)
         if shown != (not self.isHidden()):
             self.setVisible(shown)

@@ -81,25 +81,27 @@ class Trails:
         )
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        middle, half = viewport.to_view((0.0, 0.0)), viewport.lengths((1.0, 1.0))
+        across = middle[0] + half[0] * self.places[..., 0]
+        down = middle[1] + half[1] * self.places[..., 1]
         for row in self.present:
             chosen = not selected or row in selected
             colour = QColor(colour_of(self.numbers[row]))
             strength = opacity * (1.0 if chosen else 0.3)
             for future in range(self.places.shape[1] - 1, -1, -1):
-                line = self._line(viewport, row, future)
+                way = zip(
+                    across[:, future, row].tolist(), down[:, future, row].tolist(), strict=True
+                )
+                line = [QPointF(x, y) for x, y in way]
                 likeliest = future == 0
                 width = 2.0 if likeliest else 1.0
                 faint = strength * (0.9 if likeliest and at else 0.5 if likeliest else 0.3)
                 self._stroke(painter, line, colour, width, faint, dashed=dashed)
                 if likeliest and upto > 1:
-                    way = QPolygonF(line[:upto])
-                    self._stroke(painter, way, _SHADE, width + 1.6, strength, dashed=dashed)
-                    self._stroke(painter, way, colour, width, strength, dashed=dashed)
+                    gone = QPolygonF(line[:upto])
+                    self._stroke(painter, gone, _SHADE, width + 1.6, strength, dashed=dashed)
+                    self._stroke(painter, gone, colour, width, strength, dashed=dashed)
         painter.restore()
-
-    def _line(self, viewport: Viewport, row: int, future: int) -> list[QPointF]:
-        way = self.places[:, future, row].tolist()
-        return [QPointF(*viewport.to_view((x, y))) for x, y in way]
 
     @staticmethod
     def _stroke(

@@ -146,6 +146,14 @@ def test_a_wrong_edit_is_told_in_one_sentence_and_changes_nothing(session, edit,
     assert session.document is before
 
 
+def test_what_is_beside_an_extended_branch_goes_on_as_far(session):
+    session.commit(WHAT_IF)
+    session.commit(ExtendBranch("b2", 14, beside="b1"))
+    assert [one.end for one in session.document.branches] == [16, 16]
+    session.commit(ExtendBranch("b1", 11, beside="b2"))
+    assert [one.end for one in session.document.branches] == [13, 16]
+
+
 def test_an_empty_name_and_a_taken_key_are_refused(session):
     session.commit(WHAT_IF)
     for edit in (RenameBranch("b1", "  "), WHAT_IF, DuplicateBranch("b1", "b2", "x")):
