@@ -14,6 +14,13 @@ _SEED = 5
 """Side of the small map that a sprite grows from; the paper does not say."""
 
 
+def _layer(inside: int, outside: int) -> nn.Sequential:
+    """Convolution, leaky ReLU and batch norm, in the paper's order."""
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, 3, padding=1), nn.LeakyReLU(_SLOPE), nn.BatchNorm2d(outside)
+    )
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions, each with leaky ReLU and then batch norm, added to their input."""
 
@@ -82,8 +89,8 @@ class SpriteDecoder(nn.Module):
         super().__init__()
         self._side, self._width = side, width
         self.seed = nn.Linear(features, width * _SEED**2)
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.join = nn.Conv2d(width + features, width, 3, padding=1)
+        self.first = _layer(width, width)
+        self.join = _layer(width + features, width)
         self.blocks = nn.Sequential(
             ResidualBlock(width), ResidualBlock(width), ResidualBlock(width, plain=True)
         )
@@ -92,12 +99,12 @@ class SpriteDecoder(nn.Module):
     def forward(self, appearance: Float[Tensor, "N L"]) -> Float[Tensor, "N C S S"]:
         """Return sprites in (0, 1)."""
         small = self.seed(appearance).view(-1, self._width, _SEED, _SEED)
-        small = F.leaky_relu(self.first(small), _SLOPE)
+        small = self.first(small)
         side = (self._side, self._side)
         large = F.interpolate(small, side, mode="bilinear", align_corners=False)
         told = appearance[:, :, None, None].expand(-1, -1, *side)
-        maps = F.leaky_relu(self.join(torch.cat([large, told], dim=1)), _SLOPE)
-        return self.head(self.blocks(maps)).sigmoid()
+        maps = self.blocks(self.join(torch.cat([large, told], dim=1)))
+        return self.head(maps).float().sigmoid()
 
 
 class GridPosterior(NamedTuple):

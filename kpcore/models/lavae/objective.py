@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from kpcore.api import Batch, Group, LossReport, Phase, Progress
 from kpcore.models.lavae.config import GridVaeConfig, LavaeConfig
-from kpcore.models.lavae.locations import draw, place_sprites
+from kpcore.models.lavae.locations import Draw, draw, place_sprites
 from kpcore.models.lavae.model import GridVaeModel, Lavae, binary_cross_entropy
 from kpcore.models.lavae.networks import GridPosterior
 
@@ -43,10 +43,9 @@ class LavaeObjective:
         cells = model.auxiliary.posterior(seen)
         terms = {"auxiliary": _bound(model.auxiliary(cells.draw()), seen, cells)}
         if progress.step < c.auxiliary_steps:
-            # Every weight has a gradient at every step, as training on several devices asks.
-            idle = [w.sum() for w in model.parameters()]
-            terms["idle"] = 0.0 * torch.stack(idle).sum()
-            return LossReport(torch.stack(list(terms.values())).sum(), terms)
+            # The other weights have no gradient yet: zeros would make Adam's first true steps
+            # several times too long, and sprites would vanish for good.
+            return LossReport(terms["auxiliary"], terms)
         done = _joint(progress, c.auxiliary_steps)
         raw = model.logits(seen)
         with torch.no_grad():
@@ -90,21 +89,28 @@ class LavaeObjective:
         logits = c.sharpness * raw.flatten(1)
         allowed = self._allowed(logits, index, counted, forced)
         taken = torch.zeros_like(logits, dtype=torch.bool)
+        draws: list[Draw] = []
+        for _ in range(int(number.max())):
+            drawn = draw(logits, taken, allowed, temperature)
+            taken = taken.scatter(1, drawn.pixel[:, None], True)
+            draws.append(drawn)
         canvas = torch.zeros_like(seen)
         where, what = logits.new_zeros(batch), logits.new_zeros(batch)
-        for slot in range(int(number.max())):
-            there = (slot < number).to(logits.dtype)
-            drawn = draw(logits, taken, allowed, temperature)
-            mean, log_var = torch.einsum("bn,bfn->bf", drawn.place, told).chunk(2, dim=-1)
+        if draws:
+            # Only objects that are there pass the sprite decoder, and all at once: its batch norm
+            # must not see what fills the other slots.
+            there = torch.arange(len(draws), device=device)[:, None] < number
+            slot, row = there.nonzero(as_tuple=True)
+            place = torch.stack([d.place for d in draws])
+            mean, log_var = torch.einsum("sbn,bfn->sbf", place, told)[slot, row].chunk(2, dim=-1)
             z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-            sprite = model.sprites(z) * there[:, None, None, None]
-            canvas = canvas + place_sprites(
-                drawn.place, sprite, drawn.pixel, c.location_clamp / batch
-            )
-            where = where + there * drawn.kl
+            pixel = torch.stack([d.pixel for d in draws])[slot, row]
+            clamp = c.location_clamp / batch
+            placed = place_sprites(place[slot, row], model.sprites(z), pixel, clamp)
+            canvas = canvas.index_add(0, row, placed.to(canvas.dtype))
+            where = (torch.stack([d.kl for d in draws]) * there).sum(0)
             kl = 0.5 * (mean**2 + log_var.exp() - 1.0 - log_var).sum(-1)
-            what = what + there * kl
-            taken = taken.scatter(1, drawn.pixel[:, None], True)
+            what = what.index_add(0, row, kl.to(what.dtype))
         nll = binary_cross_entropy(canvas, seen, c.floor).mean()
         log_p = model.count_logits.log_softmax(-1)[counted]
         return {

@@ -154,9 +154,36 @@ def test_the_auxiliary_vae_learns_alone_first(model: Lavae) -> None:
     objective = LavaeObjective(model, TINY)
     batch = Batch(torch.rand(2, 3, 32, 32))
     early = objective(batch, Progress(0, 100, 0.0))
-    assert set(early.terms) == {"auxiliary", "idle"}
+    assert set(early.terms) == {"auxiliary"}
+    early.total.backward()
+    assert all(w.grad is None for w in [*model.sprites.parameters(), *model.location.parameters()])
     late = objective(batch, Progress(50, 100, 0.0))
     assert {"reconstruction", "location", "appearance", "count"} <= set(late.terms)
+
+
+def test_the_first_joint_steps_are_no_longer_than_the_rate(model: Lavae) -> None:
+    config = replace(TINY, auxiliary_steps=50)
+    (phase,) = FAMILY.phases(model, config)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    batch = Batch((torch.rand(4, 3, 32, 32) > 0.9).float())
+    before = model.sprites.head.weight.detach().clone()
+    for step in range(53):
+        optimiser.zero_grad()
+        phase.objective(batch, Progress(step, 100, 0.0)).total.backward()
+        optimiser.step()
+    assert float((model.sprites.head.weight.detach() - before).abs().max()) <= 3.1e-3
+
+
+def test_sprites_that_are_not_there_leave_batch_norm_alone(model: Lavae, monkeypatch) -> None:
+    seen: list[int] = []
+    whole = model.sprites.forward
+    monkeypatch.setattr(model.sprites, "forward", lambda z: (seen.append(len(z)), whole(z))[1])
+    numbers = torch.tensor([0, 1, 3])
+    index = torch.tensor([[5, 400, 900, 77]]).expand(3, -1)
+    monkeypatch.setattr(model, "found", lambda logits: (index, numbers))
+    config = replace(TINY, auxiliary_steps=0, forced_floor=0.0)
+    LavaeObjective(model, config)(Batch(torch.rand(3, 3, 32, 32)), Progress(100, 100, 0.0))
+    assert seen == [4]
 
 
 def test_the_target_is_high_where_cells_say_much(model: Lavae) -> None:
