@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _ROUNDS = 5
 _GAIN = 0.85
@@ -37,6 +38,23 @@ def choose_threads(work: Callable[[], object]) -> int:
         threads *= 2
     torch.set_num_threads(best)
     return best
+
+
+@contextmanager
+def one_core_spared() -> Iterator[None]:
+    """Work with one thread fewer than there are cores, so that what cannot wait has one."""
+    import torch
+
+    usual = torch.get_num_threads()
+    spared = max(1, min(usual, cores_allowed() - 1))
+    if spared == usual:
+        yield
+        return
+    torch.set_num_threads(spared)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 def _median_ms(work: Callable[[], object]) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from kpcore.errors import KpError
+from kpcore.threads import one_core_spared
 from kpstudio.services.linking import Linker
 from kpstudio.services.model_host import Bytes, ModelHost
 from kpstudio.services.picture_reader import PictureReader
@@ -224,7 +225,8 @@ class Background:
             except (KpError, OSError, ValueError) as error:
                 logger.info("frame %d is not encoded: %s", frame + 1, error)
                 refused.append(frame)
-        encodings, made = self._encode(pictures, refused)
+        with one_core_spared():
+            encodings, made = self._encode(pictures, refused)
         links: dict[int, Link] = {}
         for frame, encoding in encodings.items():
             links.update(linker.add(frame, encoding.latents))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from kpcore import threads
+
+
+@pytest.fixture
+def usual() -> Iterator[int]:
+    count = torch.get_num_threads()
+    yield count
+    torch.set_num_threads(count)
+
+
+@pytest.mark.parametrize(
+    ("cores", "before", "during"), [(4, 4, 3), (4, 2, 2), (2, 2, 1), (1, 1, 1)]
+)
+def test_one_core_is_spared_and_given_back(
+    monkeypatch: pytest.MonkeyPatch, usual: int, cores: int, before: int, during: int
+) -> None:
+    monkeypatch.setattr(threads, "cores_allowed", lambda: cores)
+    torch.set_num_threads(before)
+    with threads.one_core_spared():
+        assert torch.get_num_threads() == during
+    assert torch.get_num_threads() == before
