@@ -7,6 +7,7 @@ from PySide6.QtTest import QTest
 from kpstudio.session.branches import TRUTH
 from kpstudio.session.edits import MoveParticles
 from tests.kpstudio.predictor import Constant, clip
+from tests.kpstudio.ui.test_main_window import nameless
 
 UP = MoveParticles(4, (1,), ((0.3, -0.5),))
 
@@ -49,6 +50,10 @@ def test_a_missing_start_frame_is_encoded_first(studio, session, wait):
     studio.predicting.predict()
     wait(lambda: session.document.branches)
     assert session.document.branches[0].frames == (6, 7)
+
+
+def test_every_control_of_the_comparison_has_a_name(predicted):
+    assert nameless(predicted) == []
 
 
 def test_undo_takes_the_branch_back_and_the_canvases_return(predicted, session):
