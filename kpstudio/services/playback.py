@@ -285,18 +285,29 @@ class Playback:
         return None
 
     def upcoming(self, count: int) -> list[int]:
-        """Return the frames to be shown next, in that order, round the loop."""
+        """Return the frames to be shown next, in that order, round the loop.
+
+        They begin at the one that is due now: what is late already is not worth reading. While
+        time waits for a frame they begin with that.
+        """
         first, last = self.span
         frames: list[int] = []
         frame = self._frame
+        if self._since is not None:
+            frame = max(frame + self._stride, min(last, self.frame_at(self._second())))
         for _ in range(min(count, last - first)):
-            frame += 1
             if frame > last:
                 if self._loop == "off":
                     break
                 frame = first
             frames.append(frame)
+            frame += self._stride
         return frames
+
+    @property
+    def _stride(self) -> int:
+        """Frames from one that is shown to the next: more than 1 where no screen shows them all."""
+        return max(1, math.ceil(self._rate * self._speed / SCREEN_RATE - 1e-6))
 
     def next_due_s(self) -> float:
         """Return the seconds until another frame is due; 0 when it is already."""
@@ -338,8 +349,7 @@ class Playback:
 
     def _count_shown(self, skipped: int) -> None:
         """Count a frame that is shown, and those that were skipped before it."""
-        meant = max(1, math.ceil(self._rate * self._speed / SCREEN_RATE - 1e-6))
-        self._dropped += skipped // meant
+        self._dropped += skipped // self._stride
         self._shown += 1
         self._shown_at.append(self._clock())
 

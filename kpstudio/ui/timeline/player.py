@@ -15,6 +15,8 @@ from kpstudio.session.view import ViewState
 POLL_MS = 4
 """How soon to look again for a frame that is due but not ready."""
 TELL_MS = 250
+AHEAD = 60
+"""Frames that are read before they are due, as far as there is room for them."""
 
 
 class Player(QObject):
@@ -120,7 +122,7 @@ class Player(QObject):
         frame = playback.advance(self._is_ready)
         if frame is not None:
             self._session.update_view(frame=frame)
-        self._want([playback.frame, *playback.upcoming(math.ceil(playback.rate * 1.5))])
+        self._want(playback.upcoming(AHEAD))
         if playback.playing:
             due = playback.next_due_s()
             self._timer.start(max(POLL_MS, math.ceil(due * 1000.0)) if due > 0.0 else POLL_MS)
@@ -135,7 +137,7 @@ class Player(QObject):
         if playing and not self._timer.isActive():
             self._timer.start(0)
             self._teller.start()
-        elif not playing and self._timer.isActive():
+        elif not playing and self._teller.isActive():
             self._timer.stop()
             self._teller.stop()
             self._tell()

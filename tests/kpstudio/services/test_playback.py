@@ -111,7 +111,7 @@ def test_loop_all_goes_round_without_a_pause(playback: Playback, clock: Clock):
     playback.set_loop("all")
     playback.seek(97)
     playback.play()
-    assert playback.upcoming(4) == [98, 99, 0, 1]
+    assert playback.upcoming(5) == [97, 98, 99, 0, 1]
     assert run(playback, clock, 0.2)[:4] == [98, 99, 0, 1]
     assert playback.stats.dropped == 0
 
@@ -170,3 +170,27 @@ def test_the_next_tick_is_when_the_next_frame_is_due(playback: Playback, clock: 
     assert playback.next_due_s() == pytest.approx(0.04)
     clock.now += 0.03
     assert playback.next_due_s() == pytest.approx(0.01, abs=1e-3)
+
+
+def test_a_reader_that_is_too_slow_falls_behind_by_no_more_than_it_needs(
+    playback: Playback, clock: Clock
+):
+    """One frame is read in the time of three: it is always one that is due or to come."""
+    playback.play()
+    playback.advance(always)
+    read, busy_until, reading = {0}, 0.0, 0
+    for _ in range(300):
+        clock.now += 0.01
+        if clock.now >= busy_until:
+            read.add(reading)
+            wanted = [frame for frame in playback.upcoming(60) if frame not in read]
+            reading, busy_until = wanted[0], clock.now + 0.12
+        playback.advance(lambda frame: frame in read)
+    due = playback.frame_at(3.0)
+    assert due - playback.frame <= 7
+    assert playback.stats.dropped > playback.stats.shown
+
+
+def test_fast_forward_reads_only_what_can_be_shown(playback: Playback, clock: Clock):
+    playback.set_speed(16.0)
+    assert playback.upcoming(3) == [0, 7, 14]
