@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+Padding = Literal["zeros", "replicate"]
+"""What lies around a map: nothing, or its edge again, so that the border does not stand out."""
 
-def double_convolution(channels_in: int, channels_out: int, groups: int) -> nn.Sequential:
+
+def double_convolution(
+    channels_in: int, channels_out: int, groups: int, padding: Padding
+) -> nn.Sequential:
     """Return two 3x3 convolutions, each with group norm and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, padding=1),
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode=padding),
         nn.GroupNorm(groups, channels_out),
         nn.ReLU(inplace=True),
-        nn.Conv2d(channels_out, channels_out, 3, padding=1),
+        nn.Conv2d(channels_out, channels_out, 3, padding=1, padding_mode=padding),
         nn.GroupNorm(groups, channels_out),
         nn.ReLU(inplace=True),
     )
@@ -30,7 +36,12 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, widths: Sequence[int], groups: int
+        self,
+        channels_in: int,
+        channels_out: int,
+        widths: Sequence[int],
+        groups: int,
+        padding: Padding = "zeros",
     ) -> None:
         """Make the layers.
 
@@ -39,14 +50,15 @@ class UNet(nn.Module):
             channels_out: Of the maps; a 1x1 convolution without activation makes them.
             widths: Channels at full size, at half of it, and so on.
             groups: Of the norms; divides every width.
+            padding: Around the maps of every convolution.
         """
         super().__init__()
         self.down = nn.ModuleList(
-            double_convolution(before, width, groups)
+            double_convolution(before, width, groups, padding)
             for before, width in pairwise((channels_in, *widths))
         )
         self.up = nn.ModuleList(
-            double_convolution(deep + fine, fine, groups)
+            double_convolution(deep + fine, fine, groups, padding)
             for deep, fine in pairwise(reversed(widths))
         )
         self.head = nn.Conv2d(widths[0], channels_out, 1)

@@ -25,6 +25,18 @@ def _recipe(batch: int, cycles: int, rate: float = 1e-3) -> Recipe:
     )
 
 
+_SMALL = Recipe(
+    batch=8,
+    learning_rate=3e-3,
+    steps=5 * 2_000,
+    epochs=None,
+    milestones=(0.7, 0.9),
+    decay=0.3,
+    adam_eps=1e-8,
+)
+"""Of the narrow presets: one step of the networks, four of the prototypes."""
+
+
 _CLEVR = TuskConfig(
     image_size=112,
     keypoints=6,
@@ -87,14 +99,16 @@ PRESETS = MappingProxyType(
                 width=8,
                 groups=8,
                 first_colour=0.1,
-                search=0.25,
-                feature_weight=1.0,
+                salient=True,
+                centred=True,
+                rise=0.5,
+                feature_weight=0.01,
                 window=9,
                 splat_var_px=0.3,
                 views="second",
                 prototype_steps=4,
             ),
-            _recipe(16, 4_000),
+            _SMALL,
             "MNIST-Hard, narrow and folded: under an hour on one core; departs",
         ),
         "tetrominoes-small": Preset(
@@ -105,8 +119,10 @@ PRESETS = MappingProxyType(
                 width=8,
                 groups=8,
                 first_colour=0.1,
-                search=0.25,
-                feature_weight=1.0,
+                salient=True,
+                centred=True,
+                rise=0.5,
+                feature_weight=0.01,
                 keypoints=3,
                 prototypes=114,
                 window=9,
@@ -114,7 +130,7 @@ PRESETS = MappingProxyType(
                 views="second",
                 prototype_steps=4,
             ),
-            _recipe(16, 4_000),
+            _SMALL,
             "Tetrominoes, 64 x 64, narrow and folded: under an hour on one core; departs",
         ),
         "tiny": Preset(

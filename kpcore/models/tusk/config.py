@@ -41,12 +41,16 @@ class TuskConfig:
         sampling: How a descriptor is read at a keypoint: "bilinear" as in the paper, or "nearest",
             close to the released code, which truncates coordinates.
         blend: See `Blend`.
-        search: Standard deviation of the noise that is added to scores, at the beginning of a run,
-            before the highest are chosen; it falls to 0 over the first half. Only chosen places
-            learn, so without it (0, as in the paper) what begins with low scores is found late.
+        salient: Scores begin as how much a place stands out from its picture: the last weights of
+            the score map's head begin positive, and the encoder's maps repeat at their edges, so
+            that the border does not stand out. Only chosen places learn, so without it, as
+            published, objects whose scores happen to begin low are found late.
         first_colour: Brightness of an untrained decoder's pictures. At 0.5, as published, all
             descriptors turn to one direction while pictures get as dark as the data; near the
             data's mean they stay apart, and training is shorter.
+        centred: Features at keypoints pass a batch norm before they become descriptors, so that
+            descriptors begin far apart. Without it, as published, most of a descriptor is what all
+            have in common, and much training goes by before they differ.
         views: Whether the decoder learns from both views of a picture, as published, or only from
             the "second", the strongly warped one, at half the cost.
         reconstruction: "mse", or "perceptual": differences of VGG16's features.
@@ -55,6 +59,9 @@ class TuskConfig:
         cluster_weight: Of the k-means term.
         heatmap_weight: Of the equivariance of the score map.
         feature_weight: Of the equivariance of the feature map.
+        rise: Fraction of a run over which `cluster_weight` and `feature_weight` rise from 0.
+            Both are content when all descriptors are alike, and in a short run they win unless the
+            reconstruction has made them differ before. 0, all along, in the paper.
         sharpness: Factor of the mean squared distance in the soft assignment to prototypes.
         clustering: See `Clustering`.
         alternate: Prototypes are trained by themselves, some steps after each step of the networks;
@@ -85,8 +92,9 @@ class TuskConfig:
     splat_var_px: float = 0.05
     sampling: Literal["bilinear", "nearest"] = "bilinear"
     blend: Blend = "sum"
-    search: float = 0.0
+    salient: bool = False
     first_colour: float = 0.5
+    centred: bool = False
     views: Literal["both", "second"] = "both"
     reconstruction: Literal["mse", "perceptual"] = "mse"
     vgg_weights: str = ""
@@ -94,6 +102,7 @@ class TuskConfig:
     cluster_weight: float = 0.01
     heatmap_weight: float = 0.01
     feature_weight: float = 100.0
+    rise: float = 0.0
     sharpness: float = 20.0
     clustering: Clustering = "sliced-wasserstein"
     alternate: bool = True

@@ -82,6 +82,7 @@ class Tusk(KeypointModel):
         self.config = config
         self.networks = Networks(config)
         self.prototypes = Prototypes(config.prototypes, config.descriptor)
+        self.centre = nn.BatchNorm1d(config.descriptor, affine=False) if config.centred else None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -98,19 +99,15 @@ class Tusk(KeypointModel):
         )
 
     # -- encoding ------------------------------------------------------------------------------
-    def find(self, maps: Maps, noise: float = 0.0) -> Keypoints:
-        """Return the K keypoints of each score map, highest first.
-
-        Args:
-            maps: What the encoder made of pictures.
-            noise: Standard deviation of what is added to scores before the highest are chosen.
-        """
+    def find(self, maps: Maps) -> Keypoints:
+        """Return the K keypoints of each score map, highest first."""
         c = self.config
-        seen = maps.score + noise * torch.randn_like(maps.score) if noise else maps.score
-        peak = peaks(seen, c.keypoints, c.window)
+        peak = peaks(maps.score, c.keypoints, c.window)
         position = refined(maps.score, peak, c.window, c.softness)
         confidence = read(maps.score[:, None], position).squeeze(-1) * peak.found
         descriptor = read(maps.feature, position, c.sampling)
+        if self.centre is not None:
+            descriptor = self.centre(descriptor.flatten(0, 1)).view_as(descriptor)
         return Keypoints(position, confidence, F.normalize(descriptor, dim=-1))
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:

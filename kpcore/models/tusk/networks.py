@@ -38,12 +38,17 @@ class MapEncoder(nn.Module):
         super().__init__()
         channels = config.descriptor
         self.fold = config.fold
-        self.body = UNet(3 * config.fold**2, channels, _widths(config), config.groups)
+        padding = "replicate" if config.salient else "zeros"
+        self.body = UNet(3 * config.fold**2, channels, _widths(config), config.groups, padding)
+        last = nn.Conv2d(channels, 1, 3, padding=1, padding_mode=padding)
+        if config.salient:
+            with torch.no_grad():
+                last.weight.abs_()
         self.head = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
             nn.GroupNorm(math.gcd(config.groups, channels), channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, 1, 3, padding=1),
+            last,
             nn.GroupNorm(1, 1),
         )
 

@@ -68,12 +68,13 @@ class NetworksObjective:
         wanted, seen = views.second, second
         if c.views == "both":
             wanted, seen = torch.cat([views.first, views.second]), maps
-        found = model.find(seen, c.search * max(0.0, 1.0 - 2.0 * progress.step / progress.steps))
+        found = model.find(seen)
         prototypes = model.prototypes().detach()
         image = self._decoded(found, prototypes)
+        risen = min(1.0, progress.step / (c.rise * progress.steps)) if c.rise else 1.0
         terms = {
             "reconstruction": c.reconstruction_weight * self._difference(image, wanted),
-            "cluster": c.cluster_weight * self._cluster(found, prototypes),
+            "cluster": risen * c.cluster_weight * self._cluster(found, prototypes),
             "heatmap": c.heatmap_weight
             * F.mse_loss(_warped(first.score[:, None], grid)[:, 0], second.score),
             "feature": c.feature_weight * F.mse_loss(_warped(first.feature, grid), second.feature),
