@@ -186,7 +186,7 @@ class BranchesPanel(Panel):
             row = BranchRow(self)
             row.named.connect(partial(self.rename_wanted.emit, branch.key))
             row.left.clicked.connect(partial(self._compare_with, branch.key))
-            row.right.clicked.connect(partial(self.choose_wanted.emit, "", branch.key))
+            row.right.clicked.connect(partial(self._show, branch.key))
             item = QListWidgetItem(self.list)
             item.setSizeHint(QSize(0, row.minimumSizeHint().height()))
             item.setData(Qt.ItemDataRole.UserRole, branch.key)
@@ -216,6 +216,11 @@ class BranchesPanel(Panel):
     def _compare_with(self, key: str) -> None:
         first = self.session.view.comparison.first
         self.choose_wanted.emit(TRUTH if first == key else key, "")
+        self._on_change()
+
+    def _show(self, key: str) -> None:
+        self.choose_wanted.emit("", key)
+        self._on_change()
 
     def _on_current(self, item: QListWidgetItem | None, *_: object) -> None:
         if item is not None and not self._by_program:

@@ -12,11 +12,12 @@ from PySide6.QtGui import QAction, QImage, QPainter, QPaintEvent, QRegion, QResi
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
 
 from kpstudio.session.session import Session
+from kpstudio.ui.action_set import keep_text
 from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.canvas.linked import LinkedViews
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.prediction.future_canvas import FutureCanvas
-from kpstudio.ui.prediction.futures import branch_of, name_of, said
+from kpstudio.ui.prediction.futures import branch_of, name_of, short
 from kpstudio.ui.prediction.trails import TrailReader
 from kpstudio.ui.theme import GRID, tabular
 
@@ -106,7 +107,7 @@ class ComparisonView(QWidget):
         self.progress.setFont(tabular(self.progress.font()))
         row.addWidget(self.progress)
         self.stop = self._button(actions["stop-prediction"], "framed")
-        self.stop.setText("Stop")
+        keep_text(self.stop, "Stop", "Stop")
         row.addWidget(self.stop)
         close = self._button(actions["close-comparison"], "link")
         close.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
@@ -234,7 +235,7 @@ class ComparisonView(QWidget):
             and (roll := self._predictions.roll(branch.key)) is not None
             and roll.state in ("waiting", "rolling")
         ]
-        self.progress.setText(said(self._predictions, going[0]) if going else "")
+        self.progress.setText(short(self._predictions, going[0]) if going else "")
         self.stop.setVisible(bool(going))
         self.over.update()
 

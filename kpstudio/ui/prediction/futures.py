@@ -62,6 +62,13 @@ def said(predictions: Predictions, branch: Branch) -> str:
     return f"{text} · {made} done" if made and roll.state != "done" else text
 
 
+def short(predictions: Predictions, branch: Branch) -> str:
+    """Return how far a roll-out is, in as few letters as can be."""
+    roll = predictions.roll(branch.key)
+    made = 0 if roll is None else sum(1 for step in roll.painted if step < branch.steps)
+    return f"{made} of {branch.steps}"
+
+
 def other_than(document: Document, key: str) -> str:
     """Return the key of what a branch is best compared with."""
     branch = branch_of(document, key)

@@ -296,6 +296,9 @@ class Predicting(QObject):
             second: Key for the right; empty for no change.
         """
         shown = self._session.view.comparison
+        if first and first == (second or shown.second):
+            self.swap()
+            return
         if second and second != shown.second:
             self._followed = None
             if shown.first in (TRUTH, second) or branch_of(self._session.document, first) is None:

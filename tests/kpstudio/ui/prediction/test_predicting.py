@@ -177,6 +177,22 @@ def test_a_branch_is_renamed_duplicated_and_deleted_in_the_panel(predicted, sess
     assert "Press P" in panel.empty.text()
 
 
+def test_a_branch_is_never_compared_with_itself(predicted, session, wait):
+    panel = predicted.docks.branches
+    row = panel._rows["b1"]
+    QTest.mouseClick(row.left, Qt.MouseButton.LeftButton)
+    assert (session.view.comparison.first, session.view.comparison.second) == (TRUTH, "b1")
+    assert not row.left.isChecked()
+    assert row.right.isChecked()
+    predicted.predicting.duplicate()
+    QTest.mouseClick(panel._rows["b2"].left, Qt.MouseButton.LeftButton)
+    assert session.view.comparison.first == "b2"
+    QTest.mouseClick(panel._rows["b1"].left, Qt.MouseButton.LeftButton)
+    assert (session.view.comparison.first, session.view.comparison.second) == ("b1", "b2")
+    QTest.mouseClick(panel._rows["b1"].left, Qt.MouseButton.LeftButton)
+    assert session.view.comparison.first == TRUTH
+
+
 def test_stopping_keeps_what_is_there(studio, session, model, wait):
     studio.docks.branches.steps.setValue(400)
     studio.predicting.predict()
