@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPolygonF
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -179,12 +179,12 @@ class Ruler(Strip):
         """Show the whole clip."""
         self.axis.show_all()
 
-    def event(self, event: object) -> bool:
+    def event(self, event: QEvent) -> bool:
         """Tell what is under the mouse."""
         if isinstance(event, QHelpEvent) and event.type() == QHelpEvent.Type.ToolTip:
             QToolTip.showText(event.globalPos(), self._tip(event.pos().x()), self)
             return True
-        return super().event(event)  # type: ignore[arg-type]
+        return super().event(event)
 
     def _tip(self, x: float) -> str:
         frame, document = self.axis.frame_at(x), self.session.document
@@ -199,11 +199,11 @@ class Ruler(Strip):
         return f"{' · '.join(parts)}\n{hint}"
 
 
-def runs(held: object, frames: range) -> Iterator[tuple[int, int]]:
+def runs(held: Container[object], frames: range) -> Iterator[tuple[int, int]]:
     """Yield (first, last) of each unbroken run of `frames` that are in `held`."""
     first = None
     for frame in frames:
-        if frame in held:  # type: ignore[operator]
+        if frame in held:
             first = frame if first is None else first
         elif first is not None:
             yield first, frame - 1

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import (
     QColor,
-    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
-    QPolygonF,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -105,17 +102,3 @@ class Strip(QWidget):
         elif turn.y():
             self.axis.zoom(1.25 ** (turn.y() / 120.0), event.position().x())
         event.accept()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Leave keys to the timeline."""
-        event.ignore()
-
-    def paint_line(
-        self, painter: QPainter, points: list[tuple[float, float]], colour: str, width: float = 1.5
-    ) -> None:
-        """Paint a curve through points (frame, 0..1 from bottom to top of the strip)."""
-        low, high = self.height() - 4.0, 4.0
-        line = [QPointF(self.axis.x_of(f), low + (high - low) * value) for f, value in points]
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(colour), width))
-        painter.drawPolyline(QPolygonF(line))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from kpstudio.services.background import Background, Progress
@@ -155,7 +155,3 @@ class Timeline(Panel):
         if event.type() == QEvent.Type.MouseButtonPress:
             self.setFocus(Qt.FocusReason.MouseFocusReason)
         return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Leave everything that is no action to the window."""
-        event.ignore()
