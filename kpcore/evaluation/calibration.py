@@ -12,10 +12,11 @@ from numpy import ndarray
 from scipy.stats import spearmanr
 
 from kpcore.api import VideoPredictor
-from kpcore.errors import CapabilityError, InputError
+from kpcore.errors import InputError
 from kpcore.evaluation import tracks
 from kpcore.evaluation.episodes import Episode
 from kpcore.evaluation.forecast import encoded
+from kpcore.futures import drawn
 from kpcore.latents import Latents
 
 
@@ -41,41 +42,20 @@ class CalibrationFigures:
     inside: tuple[float, ...]
 
 
-def sample(latents: Latents, random: torch.Generator) -> Latents:
-    """Return one draw of positions and features from the particles' posterior.
-
-    Raises:
-        CapabilityError: The family gives no log-variances of positions.
-    """
-    if latents.position_log_var is None:
-        raise CapabilityError(
-            "futures are drawn from the particles' posterior, and these particles have no "
-            "position_log_var; use a predictor over a model with uncertainty"
-        )
-    changed = latents.named()
-    for name in ("position", "feature"):
-        mean, log_var = changed.get(name), changed.get(f"{name}_log_var")
-        if mean is not None and log_var is not None:
-            noise = torch.randn(mean.shape, generator=random).to(mean.device)
-            changed[name] = mean + (0.5 * log_var).exp() * noise
-    return Latents(topology=latents.topology, **changed)
-
-
 def roll_out_futures(
     predictor: VideoPredictor, past: list[Latents], steps: int, futures: int, seed: int = 0
 ) -> Float[ndarray, "F T K 2"]:
     """Return the particles' places in several futures of one clip, unit coordinates.
 
-    Every given frame's particles are drawn from their posterior, for each future anew.
+    Every given frame's particles are drawn from their posterior, for each future anew; the
+    likeliest future, which `kpcore.futures` puts first, is none of these.
 
     Raises:
         CapabilityError: The particles have no posterior.
     """
-    random = torch.Generator().manual_seed(seed)
-    drawn = [[sample(frame, random) for frame in past] for _ in range(futures)]
-    batch = [Latents.stack([future[time] for future in drawn]) for time in range(len(past))]
     with torch.inference_mode():
-        places = [latents.position for latents in predictor.predict(batch, steps)]
+        many = drawn(past, futures + 1, seed)
+        places = [latents.position[1:] for latents in predictor.predict(many, steps)]
     return torch.stack(places, 1).cpu().numpy()
 
 

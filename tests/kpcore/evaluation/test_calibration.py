@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kpcore.errors import CapabilityError, InputError
-from kpcore.evaluation.calibration import measure, roll_out_futures, sample
+from kpcore.evaluation.calibration import measure, roll_out_futures
 from kpcore.evaluation.episodes import Episode
 from kpcore.latents import Latents, Topology
 from tests.kpcore.evaluation.conftest import SIDE, Drift
@@ -25,21 +25,10 @@ def particles(sigma: float, count: int = 3) -> Latents:
     )
 
 
-def test_samples_have_the_posteriors_deviation():
-    random = torch.Generator().manual_seed(0)
-    drawn = torch.cat([sample(particles(0.1), random).position for _ in range(2000)])
-    assert float(drawn.std()) == pytest.approx(0.1, rel=0.03)
-    assert float(drawn.mean()) == pytest.approx(0.0, abs=0.005)
-    one = sample(particles(0.1), random)
-    assert one.feature is not None
-    assert float((one.feature - 1.0).abs().max()) > 0.01
-    assert torch.equal(one.position_log_var, particles(0.1).position_log_var)
-
-
-def test_particles_without_a_posterior_are_refused():
+def test_particles_without_a_posterior_are_refused(dot_model):
     plain = replace(particles(0.1), position_log_var=None)
-    with pytest.raises(CapabilityError, match="position_log_var"):
-        sample(plain, torch.Generator())
+    with pytest.raises(CapabilityError, match="uncertainty"):
+        roll_out_futures(Drift(dot_model, (0.0, 0.0)), [plain], steps=2, futures=4)
 
 
 def test_futures_of_a_steady_predictor_keep_the_spread_of_their_start(dot_model):
