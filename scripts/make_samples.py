@@ -19,10 +19,13 @@ CLIPS = {
     "traffic-clip": ("traffic", SEED, 3),
     "tabletop-clip": ("tabletop", SEED, 1),
     "people-clip": ("stick-figures", HELD_OUT_SEED + SEED, 0),
+    "traffic-long": ("traffic", SEED, 7),
 }
 """File -> scenes, stream and number; the person is one whom no training met."""
 SIZE = 128
 FRAMES = 120
+LONG = 300
+"""Frames of a clip called "long": to predict from anywhere, with the truth far ahead."""
 RATE = 24
 SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
@@ -38,7 +41,8 @@ def main() -> None:
         picture = _bytes(traffic.sample(SEED, index, SIZE).image)
         iio.imwrite(folder / f"traffic-{number}.png", picture)
     for file, (scenes, seed, index) in CLIPS.items():
-        clip = SCENES[scenes].clip(seed, index, SIZE, FRAMES)
+        frames = LONG if file.endswith("long") else FRAMES
+        clip = SCENES[scenes].clip(seed, index, SIZE, frames)
         iio.imwrite(
             folder / f"{file}.mp4",
             np.stack([_bytes(image) for image in clip.image]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -56,17 +57,22 @@ def run_facts(record: RunRecord, run: Path, step: int) -> dict[str, object]:
     if "--out" in command:
         place = command.index("--out")
         del command[place : place + 2]
-    times = [
-        json.loads(line)["time"]
+    told = [
+        json.loads(line)
         for line in (run / "events.jsonl").read_text().splitlines()
         if line.endswith("}")
     ]
+    seconds = sum(
+        after["time"] - before["time"]
+        for before, after in pairwise(told)
+        if after["event"] != "resumed"
+    )
     return {
         "command": " ".join(command),
         "seed": record.seed,
         "steps": step,
         "batch": record.optimisation.batch,
-        "wall_minutes": round((times[-1] - times[0]) / 60, 1),
+        "wall_minutes": round(seconds / 60, 1),
         "machine": {k: record.machine[k] for k in ("processor", "cores", "threads", "cuda")},
         "versions": record.versions,
         "weights": "half precision",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import torch
 from ship_demo import run_facts
 
 from kpcore import checkpoint
-from kpcore.configuration import from_plain
+from kpcore.configuration import from_plain, override
 from kpcore.evaluation import protocols
 from kpcore.evaluation.report import Report, shown
 from kpcore.registry import get
@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="run directory of 'kp train'")
     parser.add_argument("name", help="of the checkpoint, without ending")
     parser.add_argument("--protocol", nargs="+", default=["locality"], help="see 'kp eval'")
+    parser.add_argument("--checkpoint", type=Path, help="default: RUN/model.safetensors")
+    parser.add_argument("--set", nargs="*", default=[], help="OPTION=VALUE of the protocols")
     parser.add_argument("--about", default="", help="a sentence for the card")
     parser.add_argument("--folder", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
@@ -39,7 +41,7 @@ def main() -> None:
 
     run: Path = arguments.run
     record = from_plain(RunRecord, json.loads((run / "config.json").read_text()))
-    model = checkpoint.load(run / "model.safetensors")
+    model = checkpoint.load(arguments.checkpoint or run / "model.safetensors")
     assert model.manifest is not None
     facts = run_facts(record, run, model.manifest.step)
     path = arguments.folder / f"{arguments.name}.safetensors"
@@ -48,7 +50,7 @@ def main() -> None:
     stored = checkpoint.load(path)
     assert stored.manifest is not None
     subject = protocols.Subject(stored, path, record.data.source, stored.manifest.data)
-    reports = {name: _judged(name, subject) for name in arguments.protocol}
+    reports = {name: _judged(name, subject, arguments.set) for name in arguments.protocol}
     figures = {name: dict(report.facts) for name, report in reports.items()}
     manifest = replace(model.manifest, card=facts | {"figures": figures})
     checkpoint.save(path, model, manifest, torch.float16)
@@ -57,9 +59,9 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def _judged(name: str, subject: protocols.Subject) -> Report:
+def _judged(name: str, subject: protocols.Subject, changes: Sequence[str]) -> Report:
     protocol = protocols.get(name)
-    return protocol.run(subject, protocol.options())
+    return protocol.run(subject, override(protocol.options(), changes))
 
 
 def _card(
