@@ -222,6 +222,7 @@ class Session:
         if not self._is_open(self._history.document, model, media):
             return False
         shown = self._view.frame
+        encoded.get(shown)  # counts as used, so that it is not the one that makes room
         for frame, encoding in encodings.items():
             encoded.put(frame, encoding)
         for frame, link in links.items():
@@ -446,6 +447,8 @@ class Session:
         wanted = self.want()
         if wanted is not None:
             self.picture_wanted.emit(wanted)
+        elif self.latents is not None:
+            self._want_encoding()
 
     def receive_picture(self, role: Role, model: int, media: int, picture: Picture) -> bool:
         """Show a picture unless a newer one is shown or another document is open.

@@ -159,3 +159,41 @@ def test_an_edit_leaves_particles_alone_that_were_encoded_outside_the_image(sess
     assert position[1] == pytest.approx([1.0, 0.0])
     session.commit(Restore(0))
     assert session.latents.equals(outside)
+
+
+def whole(seed: int) -> Encoding:
+    return Encoding(latents(seed), {"maps": torch.zeros(1, 250)})
+
+
+def test_the_shown_frame_stays_decodable_however_many_are_encoded_behind_it() -> None:
+    session = Session()
+    session.open_model(ModelInfo(1, "m", "m", "Fake", Capabilities((32, 32), COUNT)))
+    session.open_media(MediaInfo(1, "v", "v", "video", 50))
+    session.document.encoded._room = 3_000
+    session.receive_encoding(1, 1, 0, whole(0))
+    for frame in range(1, 50):
+        session.receive_encoding(1, 1, frame, whole(frame))
+    assert session.want() is not None
+    assert session.document.encoded.context_bytes <= 3_000
+
+
+def test_an_edit_of_a_frame_that_lost_its_context_asks_for_it_and_is_kept() -> None:
+    session = Session()
+    session.open_model(ModelInfo(1, "m", "m", "Fake", Capabilities((32, 32), COUNT)))
+    session.open_media(MediaInfo(1, "v", "v", "video", 50))
+    session.document.encoded._room = 1_500
+    for frame in range(3):
+        session.receive_encoding(1, 1, frame, whole(frame))
+    session.update_view(frame=1)
+    asked: list[int] = []
+    pictures: list[Any] = []
+    session.encoding_wanted.connect(asked.append)
+    session.picture_wanted.connect(pictures.append)
+    assert session.document.encoded.get(1) is None
+    session.commit(MoveParticles(1, (0,), ((0.25, 0.25),)))
+    assert set(asked) == {1}
+    assert not pictures
+    session.receive_encoding(1, 1, 1, whole(1))
+    assert pictures[-1].latents.rows("position")[0] == [0.25, 0.25]
+    session.undo()
+    assert session.latents.equals(latents(1))
