@@ -69,7 +69,7 @@ def from_plain(kind: type[T], plain: object) -> T:
         raise InputError(f"not a valid {kind.__name__}: {error}") from error
 
 
-def override(config: T, changes: Sequence[str]) -> T:
+def override(config: Any, changes: Sequence[str]) -> Any:
     """Return a configuration with "field=value" changes, as users write them.
 
     Raises:

@@ -20,6 +20,7 @@ from kpcore.losses.clustering import (
     sliced_wasserstein,
     soft_k_means,
 )
+from kpcore.losses.perceptual import download, load_vgg16
 from kpcore.models.tusk.config import TuskConfig
 from kpcore.models.tusk.model import Keypoints, Tusk
 from kpcore.models.tusk.networks import Maps, nearest_prototype
@@ -29,6 +30,7 @@ _MARGIN = 1.4
 so many of ours."""
 _TAPS = (3, 8, 15, 22)
 _VGG_SIDE = 224
+_MEAN, _DEVIATION = [[[0.485]], [[0.456]], [[0.406]]], [[[0.229]], [[0.224]], [[0.225]]]
 _COARSE = 4
 _BETAS = (0.5, 0.999)
 _LIGHT_SCALE, _LIGHT_BEND, _LIGHT_SHIFT, _LIGHT_TURN = (0.98, 0.02), 0.03, 0.02, 0.05
@@ -109,7 +111,7 @@ class NetworksObjective:
     def _difference(self, image: Image, wanted: Image) -> Float[Tensor, ""]:
         if self._perceptual is None:
             return F.mse_loss(image, wanted)
-        return self._perceptual(image, wanted)
+        return self._perceptual.to(image.device)(image, wanted)
 
 
 class PrototypesObjective:
@@ -242,14 +244,12 @@ class FeatureDifference(nn.Module):
         """
         super().__init__()
         self.features = load_vgg16(weights or download())[: max(_TAPS) + 1]
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), False)
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), False)
         self.requires_grad_(False).eval()
 
     def forward(self, a: Image, b: Image) -> Float[Tensor, ""]:
         """Return the difference."""
         pair = F.interpolate(torch.cat([a, b]), (_VGG_SIDE, _VGG_SIDE), mode="bilinear")
-        pair = (pair - self.mean) / self.deviation
+        pair = (pair - pair.new_tensor(_MEAN)) / pair.new_tensor(_DEVIATION)
         total = pair.new_zeros(())
         for index, layer in enumerate(self.features):
             pair = layer(pair)

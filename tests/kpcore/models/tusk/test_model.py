@@ -124,3 +124,40 @@ def test_latents_without_features_are_refused():
     latents = model.encode(torch.rand(1, 3, 32, 32)).latents
     with pytest.raises(ShapeError, match="feature"):
         model.decode(replace(latents, feature=None))
+
+
+@torch.no_grad()
+def test_centred_descriptors_differ_from_the_first():
+    image = torch.rand(16, 3, 32, 32)
+
+    def alike(centred: bool) -> float:
+        model = tusk(centred=centred).train()
+        descriptor = model.find(model.networks.encoder(image)).descriptor.flatten(0, 1)
+        return float((descriptor @ descriptor.mT).mean())
+
+    assert alike(centred=False) > 0.3
+    assert abs(alike(centred=True)) < 0.1
+
+
+@torch.no_grad()
+def test_salient_scores_begin_high_on_objects_of_any_colour():
+    torch.manual_seed(0)
+    model = Tusk(replace(TINY, salient=True, width=8, groups=8, descriptor=16)).eval()
+    image = torch.zeros(1, 3, 32, 32)
+    colours = torch.eye(3)
+    places = [(6, 6), (20, 8), (12, 22)]
+    for colour, (row, column) in zip(colours, places, strict=True):
+        image[0, :, row : row + 6, column : column + 6] = colour[:, None, None]
+    score = model.networks.encoder(image).score[0]
+    inside = [score[row : row + 6, column : column + 6].mean() for row, column in places]
+    ground = score[image[0].sum(0) == 0.0].mean()
+    assert min(inside) > ground
+    edges = torch.cat([score[0], score[-1], score[:, 0], score[:, -1]])
+    assert edges.max() < max(inside)
+
+
+def test_pictures_of_an_untrained_decoder_are_as_dark_as_asked():
+    model = tusk(first_colour=0.1, blend="sum")
+    latents = model.encode(torch.rand(2, 3, 32, 32)).latents.detach()
+    seen = float(model.decode(latents).image.detach().mean())
+    assert 0.05 < seen < 0.2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from kpcore.geometry.coordinates import pixel_centres
 from kpcore.models.tusk import PRESETS
 from kpcore.models.tusk.model import Tusk
 from kpcore.models.tusk.objective import (
+    FeatureDifference,
     NetworksObjective,
     PrototypesObjective,
     phases,
@@ -137,3 +139,67 @@ def test_the_other_clusterings_train_too(clustering):
     weight = model.networks.encoder.body.head.weight
     assert weight.grad is not None
     assert weight.grad.abs().max() > 0.0
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in torchvision's format; the real file is 528 MB."""
+    torch.manual_seed(0)
+    widths = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
+    state: dict[str, torch.Tensor] = {}
+    for index, out, into in zip(
+        (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), widths, [3, *widths], strict=False
+    ):
+        state[f"features.{index}.weight"] = torch.randn(out, into, 3, 3) * (2 / (9 * into)) ** 0.5
+        state[f"features.{index}.bias"] = torch.zeros(out)
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
+    torch.save(state, path)
+    return path
+
+
+@torch.no_grad()
+def test_perceptual_difference_by_hand(vgg: Path):
+    state = torch.load(vgg)
+    image = torch.rand(1, 3, 16, 16)
+    pair = torch.cat([image, image.flip(-1)])
+    pair = torch.nn.functional.interpolate(pair, (224, 224), mode="bilinear")
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    pair = (pair - mean[:, None, None]) / deviation[:, None, None]
+    want, index = 0.0, 0
+    for block, convolutions in enumerate((2, 2, 3, 3)):
+        index += block > 0
+        pair = torch.nn.functional.max_pool2d(pair, 2) if block else pair
+        for _ in range(convolutions):
+            weight = state[f"features.{index}.weight"]
+            pair = torch.nn.functional.conv2d(pair, weight, padding=1).relu()
+            index += 2
+        want += float((pair[0] - pair[1]).abs().mean())
+    seen = FeatureDifference(str(vgg))(image, image.flip(-1))
+    assert float(seen) == pytest.approx(want, rel=1e-4)
+
+
+def test_the_perceptual_loss_trains(vgg: Path):
+    torch.manual_seed(0)
+    config = replace(TINY, reconstruction="perceptual", vgg_weights=str(vgg), views="second")
+    model = Tusk(config)
+    objective = NetworksObjective(model, config)
+    report = objective(Batch(torch.rand(1, 3, 32, 32)), NOW)
+    report.terms["reconstruction"].backward()
+    weight = model.networks.encoder.body.head.weight
+    assert weight.grad is not None
+    assert weight.grad.abs().max() > 0.0
+
+
+@torch.no_grad()
+def test_terms_rise():
+    torch.manual_seed(0)
+    config = replace(TINY, rise=0.5)
+    objective = NetworksObjective(Tusk(config), config)
+    batch, terms = Batch(torch.rand(2, 3, 32, 32)), []
+    for step in (0, 25, 50, 100):
+        torch.manual_seed(1)
+        terms.append(objective(batch, Progress(step, 100, 0.0)).terms)
+    shares = [float(one["cluster"] / terms[-1]["cluster"]) for one in terms]
+    assert shares == pytest.approx([0.0, 0.5, 1.0, 1.0])
+    assert float(terms[0]["feature"]) == 0.0
+    assert float(terms[0]["reconstruction"]) == float(terms[-1]["reconstruction"])
