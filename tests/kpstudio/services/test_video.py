@@ -292,3 +292,22 @@ def test_a_variable_rate_is_kept_and_an_even_one_needs_no_times():
     assert uneven((), None) == ()
     times = (0.0, 0.04, 0.2, 0.24)
     assert uneven(times, 12.5) == times
+
+
+def test_without_a_model_frames_are_shown_at_their_own_size(bench: Bench, clip: Path):
+    bench.engine.open_media(str(clip))
+    bench.wait(lambda: bench.session.picture("input") is not None)
+    for frame in (11, 3, 23):
+        bench.session.update_view(frame=frame)
+        bench.wait(lambda f=frame: bench.session.picture("input").frame == f)  # type: ignore
+    assert bench.session.picture("input").pixels.shape == (48, 48, 3)  # type: ignore[union-attr]
+    assert bench.engine.clip.background.progress.total == 0
+
+
+def test_a_budget_for_frames_read_ahead_is_kept(bench: Bench, tiny: Path, clip: Path):
+    bench.engine.clip.read_ahead.set_limit(5 * 32 * 32 * 3)
+    bench.open(tiny, clip)
+    for frame in range(24):
+        bench.session.update_view(frame=frame)
+        bench.wait(lambda f=frame: bench.session.picture("input").frame == f)  # type: ignore
+    assert bench.engine.clip.read_ahead.nbytes <= 5 * 32 * 32 * 3
