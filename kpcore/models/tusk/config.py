@@ -59,8 +59,8 @@ class TuskConfig:
         cluster_weight: Of the k-means term.
         heatmap_weight: Of the equivariance of the score map.
         feature_weight: Of the equivariance of the feature map.
-        rise: Fraction of a run over which `cluster_weight` and `feature_weight` rise from 0.
-            Both are content when all descriptors are alike, and in a short run they win unless the
+        rise: Fraction of a run over which `cluster_weight` rises linearly from 0. The term is
+            content when all descriptors are alike, and in a short run it wins unless the
             reconstruction has made them differ before. 0, all along, in the paper.
         sharpness: Factor of the mean squared distance in the soft assignment to prototypes.
         clustering: See `Clustering`.
