@@ -32,9 +32,13 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="run directory of 'kp train'")
     parser.add_argument("name", help="of the checkpoint, without ending")
     parser.add_argument("--protocol", nargs="+", default=["locality"], help="see 'kp eval'")
+    parser.add_argument("--also-on", nargs="*", default=[], metavar="SPEC", help="further data")
     parser.add_argument("--checkpoint", type=Path, help="default: RUN/model.safetensors")
     parser.add_argument("--set", nargs="*", default=[], help="OPTION=VALUE of the protocols")
     parser.add_argument("--about", default="", help="a sentence for the card")
+    parser.add_argument(
+        "--material", default="nothing but drawn scenes went in", help="what was learned from"
+    )
     parser.add_argument("--folder", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -49,12 +53,16 @@ def main() -> None:
 
     stored = checkpoint.load(path)
     assert stored.manifest is not None
-    subject = protocols.Subject(stored, path, record.data.source, stored.manifest.data)
-    reports = {name: _judged(name, subject, arguments.set) for name in arguments.protocol}
+    reports: dict[str, Report] = {}
+    for data in (record.data.source, *arguments.also_on):
+        subject = protocols.Subject(stored, path, data, stored.manifest.data)
+        ending = "" if data == record.data.source else f" --data {data}"
+        for name in arguments.protocol:
+            reports[f"{name}{ending}"] = _judged(name, subject, arguments.set)
     figures = {name: dict(report.facts) for name, report in reports.items()}
     manifest = replace(model.manifest, card=facts | {"figures": figures})
     checkpoint.save(path, model, manifest, torch.float16)
-    card = _card(arguments.name, record, facts, arguments.about, reports)
+    card = _card(arguments, record, facts, reports)
     path.with_suffix(".md").write_text(card)
     print(json.dumps(figures))
 
@@ -65,14 +73,13 @@ def _judged(name: str, subject: protocols.Subject, changes: Sequence[str]) -> Re
 
 
 def _card(
-    name: str,
+    arguments: argparse.Namespace,
     record: RunRecord,
     facts: Mapping[str, object],
-    about: str,
     reports: Mapping[str, Report],
 ) -> str:
     """The card as Markdown."""
-    family = get(record.family)
+    family, name, about = get(record.family), arguments.name, arguments.about
 
     def listed(values: object) -> str:
         return ", ".join(f"{k} {v}" for k, v in dict(values).items() if v)  # type: ignore[call-overload]
@@ -93,7 +100,7 @@ def _card(
                 f"| machine | {listed(facts['machine'])} |",
                 f"| versions | {listed(facts['versions'])} |",
                 f"| stored by | `scripts/ship_model.py RUN {name}` |",
-                "| licence | Apache-2.0, as the project; nothing but drawn scenes went in |",
+                f"| licence | Apache-2.0, as the project; {arguments.material} |",
             )
         ),
     ]
