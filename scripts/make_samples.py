@@ -15,6 +15,12 @@ from kpcore.data.synthetic.scene import HELD_OUT_SEED
 SEED = 2_000_003
 """A stream of scenes that neither training nor evaluation uses."""
 PICTURES = (11, 3, 1, 9, 14)
+SPRITES = {
+    "sprites-3": ("multi-dsprites", 3),
+    "sprites-7": ("multi-dsprites-7", 0),
+    "sprites-7b": ("multi-dsprites-7", 1),
+}
+"""File -> scenes and number; 64 x 64, as LAVAE's."""
 CLIPS = {
     "traffic-clip": ("traffic", SEED, 3),
     "tabletop-clip": ("tabletop", SEED, 1),
@@ -40,6 +46,10 @@ def main() -> None:
     for number, index in enumerate(PICTURES, start=1):
         picture = _bytes(traffic.sample(SEED, index, SIZE).image)
         iio.imwrite(folder / f"traffic-{number}.png", picture)
+    for file, (scenes, index) in SPRITES.items():
+        iio.imwrite(
+            folder / f"{file}.png", _bytes(SCENES[scenes].sample(SEED, index, SIZE // 2).image)
+        )
     for file, (scenes, seed, index) in CLIPS.items():
         frames = LONG if file.endswith("long") else FRAMES
         clip = SCENES[scenes].clip(seed, index, SIZE, frames)

@@ -38,7 +38,11 @@ class LavaeConfig:
         auxiliary_steps: Steps in which only the auxiliary VAE learns.
         auxiliary_floor: Weight of its map in the location loss at the end; the paper: 0.
         auxiliary_height: Logit that the map asks of an object, before gamma.
-        auxiliary_blur: Standard deviation in pixels of the blur of the map.
+        auxiliary_blur: Standard deviation in pixels of the blur of the map, about half an object's
+            radius: with less, an object's corners count; with more, neighbours merge.
+        auxiliary_surround: Standard deviation of a wider blur that is taken off, which parts
+            neighbours.
+        auxiliary_inhibition: How much of it.
         auxiliary_width: Channels of the auxiliary VAE.
         floor: Least probability of a pixel.
         location_clamp: Largest gradient of one pixel of one picture that reaches a location;
@@ -65,7 +69,9 @@ class LavaeConfig:
     auxiliary_steps: int = 1_000
     auxiliary_floor: float = 0.0
     auxiliary_height: float = 10.0
-    auxiliary_blur: float = 2.0
+    auxiliary_blur: float = 4.0
+    auxiliary_surround: float = 6.0
+    auxiliary_inhibition: float = 0.85
     auxiliary_width: int = 16
     floor: float = 1e-3
     location_clamp: float = 6.9

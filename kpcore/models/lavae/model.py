@@ -217,8 +217,8 @@ class Lavae(KeypointModel):
     ) -> Float[Tensor, " B"]:
         c = self.config
         batch, count = feature.shape[:2]
-        sprite = self.sprites(feature.flatten(0, 1)).view(batch, count, c.channels, -1)
-        sprite = sprite * shown[..., None, None]
+        sprite = feature.new_zeros(batch, count, c.channels, c.sprite**2)
+        sprite[shown > 0.5] = self.sprites(feature[shown > 0.5]).flatten(2)
         room = c.image_size + c.sprite - 1
         steps = torch.arange(c.sprite, device=seen.device)
         rows = (index // c.image_size)[..., None] + steps

@@ -29,8 +29,8 @@ class LavaeObjective:
     is unstable (LAVAE sec. 2.4).
 
     Departs from the paper, as far as it says: the squared distance to that map is summed over
-    pixels, the map is blurred and brought to a height of ten logits, and the likelihood's floor has
-    no clamp from below. Each decides between counting right and not at all on short runs.
+    pixels, the map is turned into blobs ten logits high, and the likelihood's floor has no clamp
+    from below. Each decides between counting right and not at all on short runs.
     """
 
     def __init__(self, model: Lavae, config: LavaeConfig) -> None:
@@ -58,15 +58,22 @@ class LavaeObjective:
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
 
     def target(self, cells: GridPosterior) -> Float[Tensor, "B H W"]:
-        """Return the logits that the auxiliary VAE asks for."""
+        """Return the logits that the auxiliary VAE asks for.
+
+        Its map shows outlines and corners, and bright objects far above dim ones. So: the root of
+        each cell's KL, and blobs of an object's size in it, by the difference of two Gaussians.
+        """
         c = self._config
         size = (c.image_size, c.image_size)
-        whole = F.interpolate(cells.kl()[:, None], size, mode="nearest")
-        side = 2 * math.ceil(3 * c.auxiliary_blur) + 1
-        blurred = gaussian_blur2d(whole, (side, side), (c.auxiliary_blur, c.auxiliary_blur))
-        ground = blurred.median()
-        high = blurred.flatten().topk(int(blurred.numel() * (1.0 - _HIGH)) + 1).values[-1]
-        return c.auxiliary_height * ((blurred - ground) / (high - ground + 1e-6)).squeeze(1)
+        kl = cells.kl().float()
+        told = (kl - kl.median()).clamp(min=0.0).sqrt()
+        whole = F.interpolate(told[:, None], size, mode="nearest")
+        blobs = _blurred(whole, c.auxiliary_blur)
+        blobs = blobs - c.auxiliary_inhibition * _blurred(whole, c.auxiliary_surround)
+        ground = blobs.median()
+        high = blobs.flatten().topk(int(blobs.numel() * (1.0 - _HIGH)) + 1).values[-1]
+        height = (blobs - ground) / (high - ground + 1e-6)
+        return c.auxiliary_height * height.clamp(min=0.0).squeeze(1)
 
     def _weight(self, done: float) -> float:
         """Of the map: 1 at first, then falling to its floor."""
@@ -160,6 +167,11 @@ class GridVaeObjective:
 def _bound(logits: Tensor, seen: Tensor, cells: GridPosterior) -> Float[Tensor, ""]:
     nll = F.binary_cross_entropy_with_logits(logits, seen, reduction="sum") / len(seen)
     return nll + cells.kl().flatten(1).sum(1).mean()
+
+
+def _blurred(maps: Float[Tensor, "B 1 H W"], sigma: float) -> Float[Tensor, "B 1 H W"]:
+    side = 2 * math.ceil(3 * sigma) + 1
+    return gaussian_blur2d(maps, (side, side), (sigma, sigma), border_type="constant")
 
 
 def _joint(progress: Progress, head: int) -> float:

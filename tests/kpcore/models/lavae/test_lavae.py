@@ -201,6 +201,20 @@ def test_the_target_is_high_where_cells_say_much(model: Lavae) -> None:
     assert abs(float(target[1].max())) < 1.0
 
 
+def test_the_corners_of_an_object_are_one_and_neighbours_are_two() -> None:
+    from kpcore.models.lavae.networks import GridPosterior
+
+    config = replace(FAMILY.presets["small"].config, auxiliary_width=4, width=4)
+    mean = torch.zeros(2, 8, 16, 16)
+    mean[0, 0, 5:8:2, 5:8:2] = 3.0
+    mean[1, 0, 6, 6], mean[1, 0, 6, 9] = 3.0, 1.5
+    target = LavaeObjective(Lavae(config), config).target(GridPosterior(mean, 0.0 * mean))
+    found = maxima(target, config.threshold, config.radius)
+    assert found.flatten(1).sum(1).tolist() == [1, 2]
+    # A plain blur of the corners' KL would have shown four.
+    assert found[0].nonzero()[0].tolist() == pytest.approx([25.5, 25.5], abs=1.0)
+
+
 def test_forcing_falls_as_the_run_goes_on(model: Lavae) -> None:
     objective = LavaeObjective(model, replace(TINY, auxiliary_steps=0))
     assert objective._weight(0.0) == 1.0
