@@ -10,7 +10,6 @@ import imageio.v3 as iio
 import numpy as np
 
 from kpcore.data.synthetic import SCENES
-from kpcore.data.synthetic.scene import HELD_OUT_SEED
 
 SEED = 2_000_003
 """A stream of scenes that neither training nor evaluation uses."""
@@ -24,10 +23,9 @@ SPRITES = {
 CLIPS = {
     "traffic-clip": ("traffic", SEED, 3),
     "tabletop-clip": ("tabletop", SEED, 1),
-    "people-clip": ("stick-figures", HELD_OUT_SEED + SEED, 0),
     "traffic-long": ("traffic", SEED, 7),
 }
-"""File -> scenes, stream and number; the person is one whom no training met."""
+"""File -> scenes, stream and number."""
 SIZE = 128
 FRAMES = 120
 LONG = 300
