@@ -61,6 +61,7 @@ class Piece:
     """What one piece of work gave.
 
     Attributes:
+        read: The frames as the model sees them.
         encodings: By frame.
         links: By the earlier frame of each pair.
         pictures: Reconstruction of each frame.
@@ -68,6 +69,7 @@ class Piece:
         seconds: What it took.
     """
 
+    read: dict[int, Bytes]
     encodings: dict[int, Encoding]
     links: dict[int, Link]
     pictures: dict[int, Bytes]
@@ -231,7 +233,7 @@ class Background:
         for frame, encoding in encodings.items():
             links.update(linker.add(frame, encoding.latents))
         took = time.perf_counter() - began
-        piece = Piece(encodings, links, made, tuple(refused), took)
+        piece = Piece(pictures, encodings, links, made, tuple(refused), took)
         self._worker.post(self._done, key, piece)
 
     def _encode(

@@ -112,6 +112,12 @@ class Clip:
         """Return a frame that is read or being read, or None; called by the worker's thread."""
         return self.read_ahead.wait(frame, READ_S)
 
+    def take(self, piece: Piece) -> None:
+        """Keep the frames that were read to be encoded, as far as there is room for them."""
+        for frame, picture in piece.read.items():
+            self.read_ahead.offer(frame, picture)
+        self._warn()
+
     # -- on the way ------------------------------------------------------------------------------
     def _near(self, frame: int, before: int = 0) -> list[int]:
         """Return the shown frame and the next few in the direction of the last step."""
@@ -131,10 +137,13 @@ class Clip:
             self._show(view.frame, picture)
 
     def _on_read(self, key: int, frame: int, picture: Bytes) -> None:
-        for text in self._host.new_warnings():
-            self._session.notify(text[:1].upper() + text[1:], "warning")
+        self._warn()
         if frame == self._session.view.frame:
             self._show(frame, picture)
+
+    def _warn(self) -> None:
+        for text in self._host.new_warnings():
+            self._session.notify(text[:1].upper() + text[1:], "warning")
 
     def _on_fault(self, frame: int, text: str) -> None:
         if frame == self._session.view.frame and not self._session.view.playing:

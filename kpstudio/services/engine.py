@@ -307,6 +307,7 @@ class Engine:
     def _on_piece(self, key: tuple[int, int], piece: Piece) -> None:
         for frame, pixels in piece.pictures.items():
             self._frames.put_picture((*key, frame), pixels)
+        self.clip.take(piece)
         known = self._session.document.encoded
         fresh = {frame: found for frame, found in piece.encodings.items() if frame not in known}
         self._session.receive_encodings(*key, fresh, piece.links)

@@ -83,6 +83,14 @@ class ReadAhead:
             self._wanted = tuple(frames)
             self._condition.notify_all()
 
+    def offer(self, frame: int, picture: Bytes) -> None:
+        """Keep a frame that somebody else has read, if there is room without losing another."""
+        with self._condition:
+            if frame not in self._held and self._bytes + picture.nbytes <= self._limit:
+                self._held[frame] = picture
+                self._held.move_to_end(frame, last=False)
+                self._bytes += picture.nbytes
+
     def get(self, frame: int) -> Bytes | None:
         """Return a frame that is held."""
         with self._condition:

@@ -155,3 +155,18 @@ def test_closing_does_not_wait_for_a_slow_reader():
     bench.ahead.close(0.2)
     assert time.monotonic() - began < 1.5
     reader.gate.set()
+
+
+def test_what_others_read_is_kept_while_there_is_room():
+    bench = Bench(limit=300)
+    reader = Reader()
+    bench.ahead.open(1, reader)  # type: ignore[arg-type]
+    for frame in range(10, 16):
+        bench.ahead.offer(frame, np.full((10, 10), frame, np.uint8))
+    assert bench.ahead.nbytes == 300
+    assert [bench.ahead.is_ready(frame) for frame in (10, 12, 13)] == [True, True, False]
+    bench.ahead.want([0])
+    bench.wait(lambda: bench.ahead.is_ready(0))
+    assert bench.ahead.nbytes <= 300
+    assert bench.ahead.is_ready(10)
+    bench.ahead.close(2.0)
