@@ -208,7 +208,7 @@ def test_the_corners_of_an_object_are_one_and_neighbours_are_two() -> None:
     mean = torch.zeros(2, 8, 16, 16)
     mean[0, 0, 5:8, 5:8] = 1.5
     mean[0, 0, 5:8:2, 5:8:2] = 3.0
-    mean[1, 0, 6, 6], mean[1, 0, 6, 9] = 3.0, 2.4
+    mean[1, 0, 6, 6:10:3] = 3.0
     target = LavaeObjective(Lavae(config), config).target(GridPosterior(mean, 0.0 * mean))
     found = maxima(target, config.threshold, config.radius)
     assert found.flatten(1).sum(1).tolist() == [1, 2]
