@@ -19,6 +19,7 @@ def train(family: str, folder: Path, *more: str, data: str = "shapes") -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_held_out_loss_falls(tmp_path: Path, family: str):
     if "renderer" in registry.get(family).needs:
