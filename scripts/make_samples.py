@@ -9,7 +9,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 
-from kpcore.data.synthetic import SCENES
+from kpcore.data.synthetic import SCENES, find_scenes
 
 SEED = 2_000_003
 """A stream of scenes that neither training nor evaluation uses."""
@@ -26,6 +26,8 @@ CLIPS = {
     "traffic-long": ("traffic", SEED, 7),
 }
 """File -> scenes, stream and number."""
+DIGITS, DIGITS_SIZE = (0, 1, 2), 80
+"""Pictures of MNIST-Hard with digits that OpenCV's fonts draw, and their side in pixels."""
 SIZE = 128
 FRAMES = 120
 LONG = 300
@@ -48,6 +50,10 @@ def main() -> None:
         iio.imwrite(
             folder / f"{file}.png", _bytes(SCENES[scenes].sample(SEED, index, SIZE // 2).image)
         )
+    digits = find_scenes("mnist-hard")
+    for number, index in enumerate(DIGITS, start=1):
+        picture = _bytes(digits.sample(SEED, index, DIGITS_SIZE).image)
+        iio.imwrite(folder / f"digits-{number}.png", picture)
     for file, (scenes, seed, index) in CLIPS.items():
         frames = LONG if file.endswith("long") else FRAMES
         clip = SCENES[scenes].clip(seed, index, SIZE, frames)
