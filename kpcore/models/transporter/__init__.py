@@ -101,7 +101,7 @@ PRESETS = MappingProxyType(
                 norm="batch",
                 reference_within=8,
             ),
-            Recipe(batch=8, learning_rate=1e-3, steps=30, epochs=None, milestones=(), rise=5),
+            Recipe(batch=8, learning_rate=2e-3, steps=30, epochs=None, milestones=(), rise=5),
             "32 x 32, 4 keypoints: seconds on a CPU, for tests",
         ),
     }
