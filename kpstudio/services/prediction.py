@@ -8,6 +8,7 @@ piece of work takes a few hundredths of a second, so that a drag or a close wait
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from kpcore.errors import KpError
 from kpstudio.services.rollout import Start, Step, Walk
 from kpstudio.services.rolls import (
     KEPT,
+    LEAD,
     LIMIT_BYTES,
     Apart,
     Bytes,
@@ -49,6 +51,10 @@ Opened: TypeAlias = tuple[int, int]
 
 AHEAD = 256
 """Pictures of one roll-out in one piece of work at most."""
+SWITCH_S = 0.0005
+"""How soon Python lets the window have its turn: steps are many small operations."""
+GENTLE_S = 0.004
+"""Rest after each step while a particle is dragged."""
 TELL_S = 0.02
 """How often steps are told that were taken meanwhile."""
 
@@ -105,7 +111,7 @@ class Predictions:
         self._whole: dict[str, Roll] = {}
         self._asked: set[int] = set()
         self._doing: tuple[object, ...] | None = None
-        self._hurry = self._closed = False
+        self._hurry = self._gentle = self._closed = False
         session.document_changed.connect(self._on_document)
         session.view_changed.connect(self._on_view)
         session.frame_received.connect(self._on_frame)
@@ -306,10 +312,10 @@ class Predictions:
         going = [roll for roll in rolls if not roll.stopped and not roll.failure]
         if self._session.in_gesture:
             return self._beside_a_drag(opened, going)
-        self._live = None
+        self._live, self._gentle = None, False
         for roll in going:
-            if not roll.is_whole:
-                return self._to_walk(opened, roll)
+            if roll.is_due:
+                return self._to_walk(opened, roll, min(roll.wanted, len(roll.painted) + LEAD))
         for key in looked_at:
             lacking = self._missing(key, view.frame)
             if lacking is not None:
@@ -323,8 +329,8 @@ class Predictions:
                 return _Work(("fetch", *name), partial(self._paint, opened, paint))
         return self._to_paint(opened, going, media.count)
 
-    def _to_walk(self, opened: Opened, roll: Roll) -> _Work:
-        return _Work(("walk", roll.name), partial(self._walk, opened, roll))
+    def _to_walk(self, opened: Opened, roll: Roll, until: int) -> _Work:
+        return _Work(("walk", roll.name), partial(self._walk, opened, roll, until))
 
     def _to_paint(self, opened: Opened, going: list[Roll], count: int) -> _Work | None:
         """Return the work that is left when all that is shown is there: frame after frame."""
@@ -344,8 +350,8 @@ class Predictions:
         live = self._live
         if live is None or live.is_whole or live.failure:
             live = next((roll for roll in going if not roll.is_whole), None)
-        self._live = live
-        return None if live is None else self._to_walk(opened, live)
+        self._live, self._gentle = live, True
+        return None if live is None else self._to_walk(opened, live, live.wanted)
 
     def _missing(self, key: str, frame: int) -> tuple[Roll | None, int] | None:
         """Return the picture that a frame lacks of a future and that can be made."""
@@ -361,11 +367,17 @@ class Predictions:
         return roll, frame
 
     # -- in the thread with the model ------------------------------------------------------------
-    def _walk(self, opened: Opened, roll: Roll, host: ModelHost) -> None:
-        failure = self._guarded(opened, host, roll, partial(self._take_steps, opened, host, roll))
+    def _walk(self, opened: Opened, roll: Roll, until: int, host: ModelHost) -> None:
+        work = partial(self._take_steps, opened, host, roll, until)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
+        try:
+            failure = self._guarded(opened, host, roll, work)
+        finally:
+            sys.setswitchinterval(before)
         self._engine.answer(self._on_piece, opened, roll, failure)
 
-    def _take_steps(self, opened: Opened, host: ModelHost, roll: Roll) -> None:
+    def _take_steps(self, opened: Opened, host: ModelHost, roll: Roll, until: int) -> None:
         walk = self._walk_of(host, roll)
         first = len(roll.steps)
         if walk.done > first:
@@ -373,7 +385,7 @@ class Predictions:
         walk.skip(first)
         steps: list[Step] = []
         told = time.perf_counter()
-        for step in walk.on(roll.wanted):
+        for step in walk.on(until):
             steps.append(step)
             over = self._hurry or self._engine.must_yield() or not host.is_open(*opened)
             if over or time.perf_counter() >= told + TELL_S:
@@ -381,6 +393,8 @@ class Predictions:
                 first, steps, told = first + len(steps), [], time.perf_counter()
             if over:
                 break
+            if self._gentle:
+                time.sleep(GENTLE_S)
         self._engine.answer(self._on_steps, opened, roll, first, steps)
 
     def _paint(self, opened: Opened, paint: _Paint, host: ModelHost) -> None:

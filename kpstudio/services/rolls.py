@@ -24,6 +24,8 @@ Name: TypeAlias = tuple[str, int]
 """Identity of a roll-out (or of the media) and a frame."""
 
 LIMIT_BYTES = 192_000_000
+LEAD = 60
+"""Steps that are taken before their pictures, so that trails and curves come first."""
 KEPT = 24
 """Roll-outs that are remembered, those of the open branches among them."""
 
@@ -67,13 +69,18 @@ class Roll:
         return len(self.steps) >= self.wanted
 
     @property
+    def is_due(self) -> bool:
+        """Whether steps should be taken before more pictures are made: a few ahead of them."""
+        return len(self.steps) < min(self.wanted, len(self.painted) + LEAD)
+
+    @property
     def unpainted(self) -> int | None:
-        """The first wanted frame of which no picture was made yet, or None."""
+        """The first known frame of which no picture was made yet, or None."""
         return next((f for f in self.frames_to_paint(1)), None)
 
     def frames_to_paint(self, most: int) -> tuple[int, ...]:
         """Return the next frames of which no picture was made yet."""
-        steps = (step for step in range(self.wanted) if step not in self.painted)
+        steps = (step for step in range(len(self.steps)) if step not in self.painted)
         return tuple(self.frame + 1 + step for step in islice(steps, most))
 
     @property

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, QPointF, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QImage, QPainter, QPaintEvent, QRegion, QResizeEvent
+from PySide6.QtCore import QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QImage, QPainter, QRegion, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
 
 from kpstudio.session.session import Session
@@ -18,6 +18,7 @@ from kpstudio.ui.canvas.linked import LinkedViews
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.prediction.future_canvas import FutureCanvas
 from kpstudio.ui.prediction.futures import branch_of, name_of, short
+from kpstudio.ui.prediction.trail_overlay import TrailOverlay
 from kpstudio.ui.prediction.trails import TrailReader
 from kpstudio.ui.theme import GRID, tabular
 
@@ -237,7 +238,7 @@ class ComparisonView(QWidget):
         ]
         self.progress.setText(short(self._predictions, going[0]) if going else "")
         self.stop.setVisible(bool(going))
-        self.over.update()
+        self.over.refresh()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Place the canvases anew."""
@@ -268,54 +269,6 @@ class ComparisonView(QWidget):
         self.setFocusProxy(self._working)
         if focused and not self._working.hasFocus():
             self._working.setFocus()
-
-
-class TrailOverlay(QWidget):
-    """The futures' trails over the hand's canvas: they bend while a particle is dragged."""
-
-    def __init__(
-        self, session: Session, predictions: Predictions, canvas: Canvas, trails: TrailReader
-    ) -> None:
-        super().__init__(canvas)
-        self._session, self._predictions = session, predictions
-        self._canvas, self._trails = canvas, trails
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        canvas.installEventFilter(self)
-        canvas.links.changed.connect(self.update)
-        session.view_changed.connect(self._on_view)
-
-    def _on_view(self, *_: object) -> None:
-        if self.isVisible():
-            self.update()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Stay as large as the canvas."""
-        if event.type() == QEvent.Type.Resize:
-            self.setGeometry(self._canvas.rect())
-        return False
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the trails: dashed what it is compared with, drawn through what is edited."""
-        view = self._session.view
-        layer = view.layer("trails")
-        if not layer.visible or view.overlays_hidden:
-            return
-        painter = QPainter(self)
-        shown = view.comparison
-        for key, dashed in ((shown.first, True), (shown.second, False)):
-            roll = self._predictions.trailing(key)
-            if roll is not None and roll.frame - 1 <= view.frame <= roll.frame:
-                self._trails.read(roll).paint(
-                    painter,
-                    self._canvas.viewport,
-                    view.frame,
-                    self._session.selection_at(roll.frame),
-                    layer.opacity * (0.7 if dashed else 1.0),
-                    dashed=dashed,
-                )
-        painter.end()
 
 
 def halves(size: tuple[int, int], aspect: float) -> tuple[QRect, QRect]:
