@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from kpcore.data.catalog import open_source
 from kpcore.evaluation import locality
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.report import Report, Table
-from kpcore.training.probe import choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ def run(subject: Subject, options: LocalityOptions) -> Report:
     size = subject.model.capabilities.image_size
     source = open_source(subject.data, size, split="held-out")
     device = next(subject.model.parameters()).device
-    pictures = choose(source, options.pictures).image.to(device).float() / 255.0
+    spread = torch.linspace(0, len(source) - 1, options.pictures).round().int().unique().tolist()
+    pictures = source.images(spread).to(device).float() / 255.0
     figures = locality.measure(subject.model, pictures, options.moves, options.seed)
     rows = (
         ("PSNR, dB", figures.psnr_db),
