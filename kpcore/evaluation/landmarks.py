@@ -99,7 +99,7 @@ def usable(
     good = np.isfinite(landmarks).all((1, 2))
     if span is not None:
         good &= np.nan_to_num(spans(landmarks, span)) > 0.0
-    return good
+    return np.asarray(good)
 
 
 def spans(landmarks: Float[ndarray, "n T 2"], span: tuple[int, int]) -> Float[ndarray, " n"]:
