@@ -52,7 +52,7 @@ class MultiMnist:
             mask[y : y + DIGIT, x : x + DIGIT] = _binary(self.digits[row])
         if size != SIDE:
             masks = np.array([_resized(mask, size) for mask in masks], bool).reshape(-1, size, size)
-        grey = masks.any(0) if count else np.zeros((size, size), bool)
+        grey = np.asarray(masks.any(0)) if count else np.zeros((size, size), bool)
         return Scene(
             image=np.repeat(grey[None].astype(np.float32), 3, axis=0),
             position=np.array([_middle(mask) for mask in masks], np.float32).reshape(-1, 2),
@@ -80,7 +80,8 @@ def _apart(random: np.random.Generator, count: int) -> list[tuple[int, int]]:
 
 
 def _binary(digit: UInt8[ndarray, "h w"]) -> Bool[ndarray, "r c"]:
-    return cv2.resize(digit, (DIGIT, DIGIT), interpolation=cv2.INTER_LINEAR) > 127
+    small = np.asarray(cv2.resize(digit, (DIGIT, DIGIT), interpolation=cv2.INTER_LINEAR))
+    return small > 127
 
 
 def _resized(mask: Bool[ndarray, "H W"], size: int) -> Bool[ndarray, "S S"]:
