@@ -36,7 +36,8 @@ class LavaeConfig:
         restricted: Share of the other pictures whose locations are drawn from the counted maxima
             alone, which sharpens sprites; the rest draw from all pixels, which shapes locations.
         auxiliary_steps: Steps in which only the auxiliary VAE learns.
-        auxiliary_floor: Weight of its map in the location loss at the end; the paper: 0.
+        auxiliary_floor: Weight of its map in the location loss at the end; the paper: 0. With
+            little of it, counts of more objects than were seen worsen late in a run.
         auxiliary_height: Logit that the map asks of an object, before gamma.
         auxiliary_blur: Standard deviation in pixels of the blur of the map, about half an object's
             radius: with less, an object's corners count; with more, neighbours merge.
@@ -60,7 +61,7 @@ class LavaeConfig:
     half_appearance: bool = False
     gamma: float = 4.0
     threshold: float = 4.0
-    radius: int = 3
+    radius: int = 4
     temperature: tuple[float, float] = (0.5, 0.02)
     forced_until: float = 0.3
     forced_to: float = 0.6
