@@ -45,8 +45,9 @@ def spread(model: nn.Module, seed: int) -> None:
                 assert layer.running_var is not None
                 layer.running_mean.normal_(0.0, 0.1, generator=chance)
                 layer.running_var.uniform_(0.7, 1.4, generator=chance)
-                layer.weight.uniform_(0.7, 1.4, generator=chance)
-                layer.bias.normal_(0.0, 0.1, generator=chance)
+                if layer.affine:
+                    layer.weight.uniform_(0.7, 1.4, generator=chance)
+                    layer.bias.normal_(0.0, 0.1, generator=chance)
 
 
 @pytest.fixture(params=FAMILIES)

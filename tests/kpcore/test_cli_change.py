@@ -43,7 +43,7 @@ def test_a_changed_checkpoint_finds_more_and_keeps_the_rest(saved: Path, tmp_pat
     [
         (["--set", "keypoint=7"], "Did you mean 'keypoints'"),
         (["--set", "keypoints=many"], "keypoints"),
-        (["--set", "width=8"], "do not fit its configuration"),
+        (["--set", "width=16"], "do not fit its configuration"),
         ([], "--set"),
     ],
 )

@@ -136,18 +136,22 @@ PRESETS = MappingProxyType(
         "tiny": Preset(
             TuskConfig(
                 image_size=32,
-                width=4,
-                groups=2,
+                width=8,
+                groups=4,
                 descriptor=8,
                 keypoints=4,
                 prototypes=5,
-                window=7,
+                window=9,
                 blend="alpha",
+                first_colour=0.25,
+                salient=True,
+                centred=True,
+                feature_weight=1.0,
                 projections=20,
                 prototype_steps=1,
             ),
             Recipe(
-                batch=8, learning_rate=3e-3, steps=30, epochs=None, milestones=(), adam_eps=1e-8
+                batch=8, learning_rate=5e-3, steps=30, epochs=None, milestones=(), adam_eps=1e-8
             ),
             "32 x 32, 4 keypoints: seconds on a CPU, for tests",
         ),

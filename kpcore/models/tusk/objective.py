@@ -243,7 +243,9 @@ class FeatureDifference(nn.Module):
             DataError: The file is missing or not VGG16, or cannot be downloaded.
         """
         super().__init__()
-        self.features = load_vgg16(weights or download())[: max(_TAPS) + 1]
+        self.features = nn.Sequential(
+            *list(load_vgg16(weights or download()).children())[: max(_TAPS) + 1]
+        )
         self.requires_grad_(False).eval()
 
     def forward(self, a: Image, b: Image) -> Float[Tensor, ""]:
