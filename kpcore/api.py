@@ -60,13 +60,15 @@ class Layers:
 
     def composite(self, latents: Latents) -> Image:
         """Return the picture, clamped to [0, 1], with the glimpses at the latents' positions."""
-        return composite(
-            self.patches,
-            latents.position * self.position_scale,
-            latents.presence,
-            self.background,
-            self.rule,
-        ).clamp(0.0, 1.0)
+        return self.drawn(latents.position, latents.presence)
+
+    def drawn(
+        self, position: Float[Tensor, "B K 2"], presence: Float[Tensor, "B K"] | None
+    ) -> Image:
+        """Return what `composite` does, of positions and presence alone."""
+        scaled = position * self.position_scale
+        picture = composite(self.patches, scaled, presence, self.background, self.rule)
+        return picture.clamp(0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

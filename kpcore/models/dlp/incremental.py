@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor
 
 from kpcore.api import Decoding, Encoding
 from kpcore.latents import Latents
 from kpcore.nn.row_cache import RowCache
+from kpcore.nn.tracing import Function, as_one_call
 
 if TYPE_CHECKING:
     from kpcore.models.dlp.model import DLP
     from kpcore.models.dlp.renderers import ObjectRenderer
+
+
+_Calls: TypeAlias = "WeakKeyDictionary[ObjectRenderer, tuple[object, Function]]"
+_calls: _Calls = WeakKeyDictionary()
+"""Each inference copy's renderer as one call, with the kind of inputs that it takes."""
 
 
 class IncrementalDecoder:
@@ -23,19 +31,39 @@ class IncrementalDecoder:
 
     def __init__(self, model: DLP, encoding: Encoding) -> None:
         self._model = model
+        self._renderer = cast("ObjectRenderer", model.working.renderer)
         self._glimpses = RowCache(lambda rows: self._renderer.patches(rows))
 
     @torch.no_grad()
     def __call__(self, latents: Latents) -> Decoding:
         """Return the picture of these latents."""
         particles = self._model.particles(latents)
-        renderer = self._renderer
-        background, heat = renderer.background(particles)
-        return renderer.compose(latents, self._glimpses(particles.feature), background, heat)
+        self._renderer = renderer = cast("ObjectRenderer", self._model.working.renderer)
+        patches = self._glimpses(particles.feature)
+        inputs = (
+            latents.position,
+            patches,
+            particles.position,
+            particles.feature,
+            particles.presence,
+            particles.background_position,
+            particles.background,
+        )
+        image, background, heat = _call(renderer, inputs)(*inputs)
+        return Decoding(image, renderer.layers(patches, background), heat)
 
-    @property
-    def _renderer(self) -> ObjectRenderer:
-        return cast("ObjectRenderer", self._model.working.renderer)
+
+def _call(renderer: ObjectRenderer, inputs: tuple[Tensor, ...]) -> Function:
+    """Return what draws these inputs, as one call where one picture is decoded on a CPU."""
+    place = inputs[0]
+    if len(place) != 1 or place.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        return renderer.draw
+    kind = [(value.shape, value.dtype) for value in inputs]
+    kept = _calls.get(renderer)
+    if kept is None or kept[0] != kind:
+        kept = kind, as_one_call(renderer.draw, *inputs)
+        _calls[renderer] = kept
+    return kept[1]
 
 
 class PlainDecoder:

@@ -86,25 +86,47 @@ class ObjectRenderer(nn.Module):
         """Return the decoded glimpse of every particle."""
         return full(self.glimpses(feature.flatten(0, 1))).unflatten(0, feature.shape[:2])
 
-    def compose(
-        self,
-        latents: Latents,
-        patches: Float[Tensor, "B K 4 S S"],
-        background: Float[Tensor, "B 3 H W"],
-        heat: Float[Tensor, "B K F F"],
-    ) -> Decoding:
-        """Return the decoding of latents whose parts are decoded.
+    def layers(
+        self, patches: Float[Tensor, "B K 4 S S"], background: Float[Tensor, "B 3 H W"]
+    ) -> Layers:
+        """Return decoded parts as layers.
 
         The published code places a patch by a transformer whose +-1 are pixel edges, at a position
         whose +-1 are pixel centres; `position_scale` says so.
         """
-        layers = Layers(patches, background, "remainder", self._scale)
-        return Decoding(layers.composite(latents), layers, heat)
+        return Layers(patches, background, "remainder", self._scale)
+
+    def draw(
+        self,
+        place: Float[Tensor, "B K 2"],
+        patches: Float[Tensor, "B K 4 S S"],
+        position: Float[Tensor, "B K 2"],
+        feature: Float[Tensor, "B K D"],
+        presence: Float[Tensor, "B K"],
+        background_position: Float[Tensor, "B 2"],
+        background: Float[Tensor, "B D"],
+    ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B 3 H W"], Float[Tensor, "B K F F"]]:
+        """Return the picture, the background and the heatmaps, of nothing but tensors.
+
+        Args:
+            place: Positions in unit coordinates; those of particles lie on the grid.
+            patches: The particles' decoded glimpses.
+            position: Of the particles, as are the others.
+            feature: Appearance.
+            presence: 0..1.
+            background_position: Of the background particle.
+            background: Its appearance.
+        """
+        particles = Particles(position, feature, presence, background_position, background)
+        ground, heat = self.background(particles)
+        image = self.layers(patches, ground).drawn(place, presence)
+        return image, ground, heat
 
     def decode(self, particles: Particles, latents: Latents, context: Context) -> Decoding:
         """Return the picture of latents, given as particles too."""
         background, heat = self.background(particles)
-        return self.compose(latents, self.patches(particles.feature), background, heat)
+        layers = self.layers(self.patches(particles.feature), background)
+        return Decoding(layers.composite(latents), layers, heat)
 
 
 class MaskedRenderer(nn.Module):

@@ -1,0 +1,50 @@
+"""Run a network as one call, so that another thread's Python does not hold it up.
+
+A network in eager mode comes back to Python after each of its operations, and waits there whenever
+another thread holds the interpreter's lock; beside a busy window that doubles its time. A traced
+network is handed over once and runs to its end without the lock.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor
+
+Function = Callable[..., tuple[Tensor, ...]]
+
+_SETTLING = 3
+"""The first runs of a trace watch its shapes and are slower; the graph stays as it is after."""
+
+
+def as_one_call(function: Function, *examples: Tensor) -> Function:
+    """Return a pure function of tensors as one call without Python.
+
+    The result computes the same numbers for tensors of the examples' shapes, kind and device, and
+    must not be given others.
+
+    Args:
+        function: Without random numbers or decisions by value, of weights that want no gradients.
+        examples: Inputs to follow it with.
+    """
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        # torch advises tracing for export only, and warns of each shape that is taken as fixed.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        plain = tuple(example.detach().clone() for example in examples)
+        traced = cast("Function", torch.jit.trace(_plain(function), plain, check_trace=False))
+        for _ in range(_SETTLING):
+            traced(*plain)
+    return traced
+
+
+def _plain(function: Function) -> Function:
+    """Return a function that is no method, which torch refuses to trace."""
+
+    def call(*inputs: Tensor) -> tuple[Tensor, ...]:
+        return function(*inputs)
+
+    return call

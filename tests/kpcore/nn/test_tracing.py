@@ -1,0 +1,57 @@
+"""A traced network gives the same numbers and leaves the interpreter's lock alone."""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+from torch import nn
+
+from kpcore.nn.tracing import as_one_call
+
+
+def _network() -> nn.Sequential:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1))
+    return network.eval().requires_grad_(False)
+
+
+def test_other_numbers_of_the_same_shape_give_what_the_function_gives():
+    network = _network()
+
+    def function(image, shift):
+        return network(image + shift), image.amax(dim=(2, 3))
+
+    with torch.inference_mode():
+        call = as_one_call(function, torch.rand(1, 3, 9, 7), torch.rand(1))
+        for seed in range(6):
+            torch.manual_seed(seed)
+            inputs = torch.rand(1, 3, 9, 7), torch.rand(1)
+            for found, wanted in zip(call(*inputs), function(*inputs), strict=True):
+                assert torch.equal(found, wanted)
+
+
+@torch.no_grad()
+def test_python_goes_on_while_the_call_runs():
+    weight = torch.rand(600, 600) / 600
+
+    def function(value):
+        for _ in range(40):
+            value = weight @ value
+        return (value,)
+
+    call = as_one_call(function, torch.rand(600, 300))
+    running, counted = threading.Event(), [0]
+
+    def count() -> None:
+        while running.is_set():
+            counted[0] += 1
+            running.wait(0.0)
+
+    running.set()
+    counter = threading.Thread(target=count)
+    counter.start()
+    call(torch.rand(600, 300))
+    running.clear()
+    counter.join()
+    assert counted[0] > 1
