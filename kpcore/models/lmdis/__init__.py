@@ -125,6 +125,8 @@ PRESETS = MappingProxyType(
                 width=4,
                 decoder_levels=1,
                 decoder_sigmas_edge=(0.0625, 0.125),
+                reconstruction=10.0,
+                reconstruction_rise=(),
             ),
             Recipe(
                 batch=8, learning_rate=3e-3, steps=30, epochs=None, milestones=(), adam_eps=1e-8
@@ -140,9 +142,9 @@ _GAME = Recipe(
 
 GENERATOR_PRESETS = MappingProxyType(
     {
-        "default": Preset(GeneratorConfig(), _GAME, "faces, 80 x 80, 10 landmarks"),
+        "default": Preset(GeneratorConfig(), _GAME, "of the landmark model's size"),
         "small": Preset(
-            GeneratorConfig(image_size=64, width=24),
+            GeneratorConfig(width=24),
             Recipe(
                 batch=16,
                 learning_rate=4e-4,
@@ -151,14 +153,14 @@ GENERATOR_PRESETS = MappingProxyType(
                 milestones=(0.7,),
                 adam_eps=1e-8,
             ),
-            "64 x 64, 10 landmarks, narrow; departs",
+            "narrow; departs",
         ),
         "tiny": Preset(
-            GeneratorConfig(image_size=32, landmarks=4, noise=8, width=8),
+            GeneratorConfig(noise=8, width=8),
             Recipe(
                 batch=8, learning_rate=3e-3, steps=30, epochs=None, milestones=(), adam_eps=1e-8
             ),
-            "32 x 32, 4 landmarks: seconds on a CPU, for tests",
+            "narrowest: seconds on a CPU, for tests",
         ),
     }
 )

@@ -26,8 +26,6 @@ class GeneratorConfig:
     (Berthelot et al., 2017).
 
     Attributes:
-        image_size: Side of the pictures in pixels, that of the landmark model; a multiple of 8.
-        landmarks: K, those of the landmark model.
         noise: Numbers of the random vector.
         width: Channels.
         sigma_edge: Standard deviation of the landmarks' Gaussians, in picture edges.
@@ -37,8 +35,6 @@ class GeneratorConfig:
             that were asked for, in picture edges.
     """
 
-    image_size: int = 80
-    landmarks: int = 10
     noise: int = 64
     width: int = 64
     sigma_edge: float = 0.06
@@ -46,8 +42,6 @@ class GeneratorConfig:
     landmark_weight: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.image_size % 8:
-            raise InputError(f"image_size is {self.image_size}, not a multiple of 8; choose one")
         if not 0.0 < self.diversity <= 1.0:
             raise InputError(f"diversity is {self.diversity}; accepted is above 0 up to 1")
 
@@ -76,12 +70,12 @@ def _narrow(before: int, after: int) -> nn.Sequential:
 class Painter(nn.Module):
     """Noise and landmark maps to a picture: maps of one size, multiplied and joined."""
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: GeneratorConfig, size: int, landmarks: int) -> None:
         super().__init__()
-        w, self._cells = config.width, config.image_size // 8
+        w, self._cells = config.width, size // 8
         self.seed = nn.Linear(config.noise, w * self._cells**2)
         self.noise_map = _widen(w, w)
-        self.landmark_map = nn.Sequential(_narrow(config.landmarks + 1, w), _narrow(w, w))
+        self.landmark_map = nn.Sequential(_narrow(landmarks + 1, w), _narrow(w, w))
         self.body = nn.Sequential(_widen(3 * w, w), _widen(w, w))
         self.head = nn.Conv2d(w, 3, 3, padding=1)
 
@@ -97,9 +91,9 @@ class Painter(nn.Module):
 class Judge(nn.Module):
     """An autoencoder whose error is the energy of a picture (BEGAN's discriminator)."""
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: GeneratorConfig, size: int) -> None:
         super().__init__()
-        w, cells = config.width, config.image_size // 8
+        w, cells = config.width, size // 8
         self.encoder = nn.Sequential(
             _narrow(3, w), _narrow(w, w), _narrow(w, w), nn.Flatten(), nn.Linear(w * cells**2, 64)
         )
@@ -147,25 +141,27 @@ class LandmarkGenerator(KeypointModel):
     def __init__(self, config: GeneratorConfig, renderer: KeypointModel) -> None:
         """Build a generator around a trained landmark model.
 
+        Args:
+            config: Sizes and weights.
+            renderer: Any image model with a fixed number of particles that mean the same in every
+                picture; its size and their number are the generator's.
+
         Raises:
-            InputError: The landmark model has another size or number of landmarks.
+            InputError: The landmark model's pictures are not square, or no multiple of 8.
         """
         super().__init__()
         able = renderer.capabilities
-        if able.image_size != (config.image_size, config.image_size):
+        height, width = able.image_size
+        if height != width or height % 8:
             raise InputError(
-                f"image_size is {config.image_size}, but the landmark model works at "
-                f"{able.image_size[1]} x {able.image_size[0]}; set image_size={able.image_size[0]}"
+                f"the landmark model works at {width} x {height}; a generator needs square "
+                f"pictures whose side is a multiple of 8"
             )
-        if able.particles != config.landmarks:
-            raise InputError(
-                f"landmarks is {config.landmarks}, but the landmark model has {able.particles}; "
-                f"set landmarks={able.particles}"
-            )
+        self._size, self._landmarks = height, able.particles
         self.config = config
         self.renderer = renderer.requires_grad_(False)
-        self.painter = Painter(config)
-        self.judge = Judge(config)
+        self.painter = Painter(config, height, able.particles)
+        self.judge = Judge(config, height)
         self.balance = Balance()
 
     def train(self, mode: bool = True) -> LandmarkGenerator:
@@ -177,8 +173,7 @@ class LandmarkGenerator(KeypointModel):
     @property
     def capabilities(self) -> Capabilities:
         """What this model can do."""
-        size = self.config.image_size
-        return Capabilities(image_size=(size, size), particles=self.config.landmarks)
+        return Capabilities(image_size=(self._size, self._size), particles=self._landmarks)
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:
         """Return the landmarks of each image, and the mean of the random vector."""
@@ -196,10 +191,10 @@ class LandmarkGenerator(KeypointModel):
     def decode(self, latents: Latents, context: Context | None = None) -> Decoding:
         """Return the picture of each set of landmarks and random vector."""
         c, noise = self.config, latents.background
-        if latents.count != c.landmarks or len(latents.batch_shape) != 1:
+        if latents.count != self._landmarks or len(latents.batch_shape) != 1:
             raise ShapeError(
                 f"the latents have {latents.count} particles in a batch of shape "
-                f"{latents.batch_shape}; this model decodes all {c.landmarks} in a batch (B,)"
+                f"{latents.batch_shape}; this model decodes all {self._landmarks} in a batch (B,)"
             )
         if noise is None or noise.shape[-1] != c.noise:
             seen = "none" if noise is None else f"shape {tuple(noise.shape)}"
@@ -208,7 +203,7 @@ class LandmarkGenerator(KeypointModel):
 
     def maps(self, position: Float[Tensor, "B K 2"]) -> Float[Tensor, "B N H W"]:
         """Return the confidence maps that landmarks stand for, the background's last (eq. 12)."""
-        along = pixel_centres(self.config.image_size, position.device, position.dtype)
+        along = pixel_centres(self._size, position.device, position.dtype)
         fall = (along - position[..., None]).square()
         sigma = self.config.sigma_edge
         # An edge is 2 in unit coordinates; the density is per squared edge.

@@ -4,6 +4,7 @@ import json
 import queue
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,8 @@ def test_a_resumed_run_takes_back_what_it_repeats(run: FakeRun) -> None:
 )
 def test_the_status_tells_how_it_ended(run: FakeRun, last: Any, status: str, message: str) -> None:
     early = 900.0 if status == "stale" else time.time()
+    if status == "running":
+        last = replace(last, time=early)
     run.write(Started(100, time=early), last)
     reader = RunReader(run.folder)
     reader.refresh()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -70,9 +72,9 @@ def test_k_grows_while_generated_pictures_are_too_easy(model, monkeypatch) -> No
         assert float(model.balance.k.grad) * sign > 0.0, "descent on it raises k, or lowers it"
 
 
-def test_a_landmark_model_of_another_size_is_refused() -> None:
-    renderer = Lmdis(registry.get("lmdis").presets["tiny"].config)
-    with pytest.raises(InputError, match="image_size"):
-        LandmarkGenerator(GeneratorConfig(), renderer)
-    with pytest.raises(InputError, match="landmarks"):
-        LandmarkGenerator(GeneratorConfig(image_size=32, landmarks=9), renderer)
+def test_sizes_are_the_landmark_models_and_odd_ones_are_refused(model) -> None:
+    assert model.capabilities.image_size == (32, 32)
+    assert model.capabilities.particles == 4
+    config = replace(registry.get("lmdis").presets["tiny"].config, image_size=36, padded_size=48)
+    with pytest.raises(InputError, match="multiple of 8"):
+        LandmarkGenerator(TINY, Lmdis(config))

@@ -110,7 +110,9 @@ def test_landmarks_that_follow_the_warp_cost_no_equivariance(model: Lmdis, monke
 
 
 def test_the_reconstruction_counts_ten_times_as_much_after_each_stage(model: Lmdis) -> None:
-    objective = LmdisObjective(model, TINY)
+    whole = LmdisConfig()
+    rising = replace(TINY, reconstruction=0.1, reconstruction_rise=whole.reconstruction_rise)
+    objective = LmdisObjective(model, rising)
     stages = [objective._rise(Progress(step, 300, 0.0)) for step in (0, 99, 100, 200, 299)]
     assert stages == pytest.approx([0.1, 0.1, 1.0, 10.0, 10.0])
 
