@@ -28,6 +28,9 @@ class LavaeConfig:
         gamma: Factor on the location logits; 0 for half the logarithm of the number of pixels.
             The paper has 4.
         threshold: Of an object's logit, before gamma; the paper's 4 gamma after it.
+        smoothing: Standard deviation in pixels of a blur of the logits before their maxima are
+            sought; the paper has none. A long object's logits have a flat top, where chance makes
+            two maxima.
         radius: Pixels within which an object's logit must be the greatest; 1 (3 x 3) is the least.
         temperature: Of the Gumbel soft-max at the start and the end; falls exponentially.
         forced_until: Fraction of the run in which n is always 1.
@@ -61,7 +64,8 @@ class LavaeConfig:
     half_appearance: bool = False
     gamma: float = 4.0
     threshold: float = 4.0
-    radius: int = 4
+    smoothing: float = 0.0
+    radius: int = 3
     temperature: tuple[float, float] = (0.5, 0.02)
     forced_until: float = 0.3
     forced_to: float = 0.6

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
+from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
 _TIE = 1e-3
 _NEVER = -1e9
+
+
+def blurred(maps: Float[Tensor, "B 1 H W"], sigma: float) -> Float[Tensor, "B 1 H W"]:
+    """Return maps blurred by a Gaussian, in pixels, with zeros around them."""
+    side = 2 * math.ceil(3 * sigma) + 1
+    return gaussian_blur2d(maps, (side, side), (sigma, sigma), border_type="constant")
 
 
 def maxima(logits: Float[Tensor, "B H W"], threshold: float, radius: int) -> Bool[Tensor, "B H W"]:

@@ -15,7 +15,7 @@ from kpcore.errors import InputError, ShapeError
 from kpcore.geometry.coordinates import pixel_centres
 from kpcore.latents import Latents, Topology
 from kpcore.models.lavae.config import GridVaeConfig, LavaeConfig
-from kpcore.models.lavae.locations import maxima
+from kpcore.models.lavae.locations import blurred, maxima
 from kpcore.models.lavae.networks import AppearanceMap, GridVae, LocationMap, SpriteDecoder
 from kpcore.nn.row_cache import RowCache
 
@@ -71,6 +71,8 @@ class Lavae(KeypointModel):
     def found(self, logits: Float[Tensor, "B H W"]) -> tuple[Int[Tensor, "B M"], Int[Tensor, " B"]]:
         """Return the M best local maxima of each picture, best first, and how many are objects."""
         c = self.config
+        if c.smoothing:
+            logits = blurred(logits[:, None], c.smoothing).squeeze(1)
         peaks = maxima(logits, -math.inf, c.radius)
         score = torch.where(peaks, logits, logits - 1e6).flatten(1)
         best, index = score.topk(c.objects, dim=1)

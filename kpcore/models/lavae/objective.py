@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
 from kpcore.api import Batch, Group, LossReport, Phase, Progress
 from kpcore.models.lavae.config import GridVaeConfig, LavaeConfig
-from kpcore.models.lavae.locations import Draw, draw, place_sprites
+from kpcore.models.lavae.locations import Draw, blurred, draw, place_sprites
 from kpcore.models.lavae.model import GridVaeModel, Lavae, binary_cross_entropy
 from kpcore.models.lavae.networks import GridPosterior
 
@@ -68,8 +66,8 @@ class LavaeObjective:
         kl = cells.kl().float()
         told = (kl - kl.median()).clamp(min=0.0).sqrt()
         whole = F.interpolate(told[:, None], size, mode="nearest")
-        blobs = _blurred(whole, c.auxiliary_blur)
-        blobs = blobs - c.auxiliary_inhibition * _blurred(whole, c.auxiliary_surround)
+        blobs = blurred(whole, c.auxiliary_blur)
+        blobs = blobs - c.auxiliary_inhibition * blurred(whole, c.auxiliary_surround)
         ground = blobs.median()
         high = blobs.flatten().topk(int(blobs.numel() * (1.0 - _HIGH)) + 1).values[-1]
         height = (blobs - ground) / (high - ground + 1e-6)
@@ -167,11 +165,6 @@ class GridVaeObjective:
 def _bound(logits: Tensor, seen: Tensor, cells: GridPosterior) -> Float[Tensor, ""]:
     nll = F.binary_cross_entropy_with_logits(logits, seen, reduction="sum") / len(seen)
     return nll + cells.kl().flatten(1).sum(1).mean()
-
-
-def _blurred(maps: Float[Tensor, "B 1 H W"], sigma: float) -> Float[Tensor, "B 1 H W"]:
-    side = 2 * math.ceil(3 * sigma) + 1
-    return gaussian_blur2d(maps, (side, side), (sigma, sigma), border_type="constant")
 
 
 def _joint(progress: Progress, head: int) -> float:

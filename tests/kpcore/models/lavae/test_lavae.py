@@ -118,6 +118,16 @@ def test_objects_are_counted_and_the_rest_waits_with_presence_zero(model: Lavae,
     assert latents.position[0, 2].tolist() == pytest.approx([41 / 32 - 1, 51 / 32 - 1])
 
 
+def test_smoothing_makes_one_maximum_of_a_flat_top() -> None:
+    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    humps = [torch.exp(-((x - at) ** 2 + (y - 15) ** 2) / 18.0) for at in (10.0, 17.0)]
+    logits = 9.0 * (humps[0] + humps[1])[None] - 1.0
+    plain, smooth = Lavae(TINY), Lavae(replace(TINY, smoothing=2.0))
+    assert int(plain.found(logits)[1]) > 1
+    assert int(smooth.found(logits)[1]) == 1
+    assert smooth.found(logits)[0][0, 0] % 32 == pytest.approx(13.5, abs=1.0)
+
+
 def test_a_move_runs_no_network(model: Lavae, monkeypatch) -> None:
     model.eval()
     with torch.inference_mode():
