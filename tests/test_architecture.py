@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # import each other.
 KPCORE_LINES = (
     ("errors", "opencv"),
-    ("configuration", "files", "geometry", "threads"),
+    ("configuration", "files", "geometry", "threads", "tracing"),
     ("latents",),
     ("capabilities", "futures", "tracking"),
     ("api",),
@@ -64,6 +64,7 @@ KPSTUDIO_FROM_KPCORE = {
         "kpcore.configuration",
         "kpcore.files",
         "kpcore.threads",
+        "kpcore.tracing",
         "kpcore.geometry",
         "kpcore.futures",
         "kpcore.tracking",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 import torch
@@ -53,6 +53,10 @@ class InferenceCopy(Generic[M]):
 
     def __init__(self, module: M) -> None:
         self._module = module
+        # a walk through all modules takes longer than some decodes' Python together
+        self._held = [
+            held for part in module.modules() for held in (part._parameters, part._buffers) if held
+        ]
         self._stamp: tuple[tuple[int, int], ...] = ()
         self._copy: M | None = None
 
@@ -60,7 +64,9 @@ class InferenceCopy(Generic[M]):
         """Return the copy of the module as it is now."""
         stamp = tuple(
             (value.data_ptr(), 0 if value.is_inference() else value._version)
-            for value in chain(self._module.parameters(), self._module.buffers())
+            for held in self._held
+            for value in held.values()
+            if value is not None
         )
         if self._copy is None or stamp != self._stamp:
             self._copy, self._stamp = fold(self._module), stamp

@@ -86,6 +86,10 @@ class Compositor:
         """Return the picture as contiguous bytes (H, W, 3)."""
         return np.ascontiguousarray(to_bytes(self.compose(latents)).transpose(1, 2, 0))
 
+    def place(self, latents: Latents) -> None:
+        """Place all glimpses ahead of the first picture."""
+        self._visible(latents, np.zeros(self.background.shape[1:], np.float32))
+
     def masks(self, latents: Latents, identity: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return how much of each particle is seen, (K, H, W) in the order of `identity`."""
         masks = np.zeros((len(identity), *self.background.shape[1:]), np.uint8)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from kpcore.errors import CapabilityError, DeviceError
 from kpstudio.services.compositor import Compositor
 from kpstudio.services.linking import Linker
 from kpstudio.services.picture_reader import PictureReader
-from kpstudio.services.pixels import difference, picture_bytes
+from kpstudio.services.pixels import difference, finished
 from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.session import Wanted
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from kpcore.api import Decoder, Decoding, Encoding, KeypointModel
     from kpcore.data.media import Media
     from kpcore.geometry.framing import Framing, FramingRule
@@ -35,6 +38,34 @@ UNFRAMED_SIDE = 1024
 """Longest side of the picture shown while no model says at what size it works."""
 
 
+class Overlays(Mapping[str, Bytes]):
+    """Arrays by name, each made when it is first looked at: most overlays are hidden."""
+
+    def __init__(self, made: Mapping[str, Callable[[], Bytes]]) -> None:
+        """Keep what makes each array; one thread at a time looks."""
+        self._made = dict(made)
+        self._kept: dict[str, Bytes] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays that were made."""
+        return sum(array.nbytes for array in self._kept.values())
+
+    def __getitem__(self, name: str) -> Bytes:
+        """Return an array."""
+        if name not in self._kept:
+            self._kept[name] = self._made[name]()
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._made)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Exact:
     """An exact decode, ready to show.
@@ -42,14 +73,15 @@ class Exact:
     Attributes:
         pixels: (H, W, 3).
         difference: To the reconstruction (H, W, 3); None when this is the reconstruction.
-        extras: Masks, glimpses and heatmaps, in the order of the encoding's particles.
+        extras: Masks, glimpses and heatmaps, in the order of the encoding's particles; made when
+            first looked at.
         compositor: For previews over this background; None when the model has no layers.
         milliseconds: Decoding and conversion.
     """
 
     pixels: Bytes
     difference: Bytes | None
-    extras: dict[str, Bytes]
+    extras: Overlays
     compositor: Compositor | None
     milliseconds: float
 
@@ -66,9 +98,8 @@ class Frame:
     def nbytes(self) -> int:
         """Bytes held, without the particles."""
         exact = self.reconstruction
-        extras = sum(array.nbytes for array in exact.extras.values())
         layers = exact.compositor.nbytes if exact.compositor else 0
-        return self.input.nbytes + exact.pixels.nbytes + extras + layers
+        return self.input.nbytes + exact.pixels.nbytes + exact.extras.nbytes + layers
 
 
 class ModelHost:
@@ -334,12 +365,12 @@ class ModelHost:
             if self._decoder is None or self._decoder[0] is not encoding:
                 self._decoder = encoding, model.decoder_for(encoding.to(self.device))
             decoding = self._decoder[1](latents.to(self.device))
-            if not torch.isfinite(decoding.image).all():
-                raise CapabilityError(
-                    "the model's picture holds NaN, so the last good one stays; take the edit "
-                    "back, or open another checkpoint"
-                )
-            pixels = picture_bytes(decoding.image)
+            pixels = finished(decoding.image)
+        if pixels is None:
+            raise CapabilityError(
+                "the model's picture holds NaN, so the last good one stays; take the edit "
+                "back, or open another checkpoint"
+            )
         took = (time.perf_counter() - started) * 1000.0
         compositor, extras = _overlays(decoding, latents, encoding.latents.topology.identity)
         changed = None if reconstruction is None else difference(pixels, reconstruction)
@@ -365,21 +396,28 @@ class ModelHost:
 
 def _overlays(
     decoding: Decoding, latents: Latents, identity: tuple[int, ...]
-) -> tuple[Compositor | None, dict[str, Bytes]]:
+) -> tuple[Compositor | None, Overlays]:
     """What previews and overlays need of a decoding."""
-    extras: dict[str, Bytes] = {}
     decoded = latents.topology.identity
+    made: dict[str, Callable[[], Bytes]] = {}
     for name, found in (("heatmaps", decoding.heatmaps), ("masks", decoding.alphas)):
         if found is not None:
-            maps = found[0].float().clamp(0.0, 1.0).mul(255.0).byte().cpu().numpy()
-            extras[name] = np.zeros((len(identity), *maps.shape[1:]), np.uint8)
-            extras[name][[identity.index(number) for number in decoded]] = maps
+            made[name] = partial(_maps, found, decoded, identity)
     if decoding.layers is None:
-        return None, extras
+        return None, Overlays(made)
     compositor = Compositor(decoding.layers, decoded)
-    extras["masks"] = compositor.masks(latents, identity)
-    extras["glimpses"] = compositor.glimpses(identity)
-    return compositor, extras
+    compositor.place(latents)
+    made["glimpses"] = partial(compositor.glimpses, identity)
+    made["masks"] = partial(compositor.masks, latents, identity)
+    return compositor, Overlays(made)
+
+
+def _maps(found: Tensor, decoded: tuple[int, ...], identity: tuple[int, ...]) -> Bytes:
+    """Return a map of each particle in the order of `identity`, as bytes."""
+    maps = found[0].float().clamp(0.0, 1.0).mul(255.0).byte().cpu().numpy()
+    result = np.zeros((len(identity), *maps.shape[1:]), np.uint8)
+    result[[identity.index(number) for number in decoded]] = maps
+    return result
 
 
 def uneven(times: tuple[float, ...], fps: float | None) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,10 +36,35 @@ def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def picture_bytes(image: Tensor) -> NDArray[np.uint8]:
     """Return the first picture of a batch (B, 3, H, W) in [0, 1] as contiguous (H, W, 3)."""
+    return _finish(image)[0].cpu().numpy()
+
+
+def finished(image: Tensor) -> NDArray[np.uint8] | None:
+    """Return what `picture_bytes` does, or None when a number of the batch is not finite.
+
+    On a CPU as one call: each operation by itself would wait for the busy window's Python.
+    """
+    finish = _finish
+    if image.device.type == "cpu":
+        kind = (image.shape, image.dtype)
+        if kind not in _finishes:
+            from kpcore.tracing import as_one_call
+
+            _finishes[kind] = as_one_call(_finish, image)
+        finish = _finishes[kind]
+    pixels, is_finite = finish(image)
+    return pixels.cpu().numpy() if is_finite.item() else None
+
+
+_finishes: dict[object, Callable[[Tensor], tuple[Tensor, ...]]] = {}
+
+
+def _finish(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the bytes of the first picture, and whether all numbers are finite."""
     import torch
 
     scaled = image[0].float().clamp(0.0, 1.0).mul(255.0).round().to(torch.uint8)
-    return scaled.permute(1, 2, 0).contiguous().cpu().numpy()
+    return scaled.permute(1, 2, 0).contiguous(), torch.isfinite(image).all()
 
 
 def difference(edited: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) -> NDArray[np.uint8]:

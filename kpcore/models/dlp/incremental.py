@@ -11,7 +11,7 @@ from torch import Tensor
 from kpcore.api import Decoding, Encoding
 from kpcore.latents import Latents
 from kpcore.nn.row_cache import RowCache
-from kpcore.nn.tracing import Function, as_one_call
+from kpcore.tracing import Function, as_one_call
 
 if TYPE_CHECKING:
     from kpcore.models.dlp.model import DLP
@@ -41,14 +41,8 @@ class IncrementalDecoder:
         self._renderer = renderer = cast("ObjectRenderer", self._model.working.renderer)
         patches = self._glimpses(particles.feature)
         inputs = (
-            latents.position,
-            patches,
-            particles.position,
-            particles.feature,
-            particles.presence,
-            particles.background_position,
-            particles.background,
-        )
+            latents.position, patches, particles.feature, particles.presence, particles.background,
+        )  # fmt: skip
         image, background, heat = _call(renderer, inputs)(*inputs)
         return Decoding(image, renderer.layers(patches, background), heat)
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from kpcore.api import Context, Decoding, Layers
+from kpcore.geometry.coordinates import to_corner_aligned
 from kpcore.geometry.heatmaps import gaussian_maps
 from kpcore.latents import Latents
 from kpcore.models.dlp.config import DLPConfig, MaskedConfig, ObjectConfig
@@ -65,6 +66,7 @@ class ObjectRenderer(nn.Module):
     def __init__(self, config: ObjectConfig) -> None:
         super().__init__()
         self._sigma, self._side = config.sigma, config.map_side
+        self._size = config.image_size
         self._scale = config.image_size / (config.image_size - 1)
         self.graph = PointNet(config.features, config.particles, config.map_side)
         self.picture = _picture_decoder(config, 2 * config.particles)
@@ -98,29 +100,25 @@ class ObjectRenderer(nn.Module):
 
     def draw(
         self,
-        place: Float[Tensor, "B K 2"],
-        patches: Float[Tensor, "B K 4 S S"],
         position: Float[Tensor, "B K 2"],
+        patches: Float[Tensor, "B K 4 S S"],
         feature: Float[Tensor, "B K D"],
         presence: Float[Tensor, "B K"],
-        background_position: Float[Tensor, "B 2"],
         background: Float[Tensor, "B D"],
     ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B 3 H W"], Float[Tensor, "B K F F"]]:
         """Return the picture, the background and the heatmaps, of nothing but tensors.
 
         Args:
-            place: Positions in unit coordinates; those of particles lie on the grid.
+            position: In unit coordinates.
             patches: The particles' decoded glimpses.
-            position: Of the particles, as are the others.
-            feature: Appearance.
+            feature: Their appearance.
             presence: 0..1.
-            background_position: Of the background particle.
-            background: Its appearance.
+            background: Appearance of the background particle.
         """
-        particles = Particles(position, feature, presence, background_position, background)
-        ground, heat = self.background(particles)
-        image = self.layers(patches, ground).drawn(place, presence)
-        return image, ground, heat
+        on_grid = to_corner_aligned(position, self._size)
+        middle = torch.zeros_like(position[:, 0])
+        ground, heat = self.background(Particles(on_grid, feature, presence, middle, background))
+        return self.layers(patches, ground).drawn(position, presence), ground, heat
 
     def decode(self, particles: Particles, latents: Latents, context: Context) -> Decoding:
         """Return the picture of latents, given as particles too."""

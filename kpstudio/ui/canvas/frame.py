@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap
 
 from kpstudio.ui.canvas.palette import CanvasColours
 
@@ -23,14 +24,26 @@ def paint_chip(painter: QPainter, text: str, font: QFont, width: float | None = 
         font: Of the canvas.
         width: Of the canvas; None when the text fits anyway.
     """
-    font = QFont(font)
+    ratio = painter.device().devicePixelRatio()
+    painter.drawPixmap(QPointF(8.0, 8.0), _chip_picture(text, font.toString(), width, ratio))
+
+
+@lru_cache(maxsize=64)
+def _chip_picture(text: str, font_key: str, width: float | None, ratio: float) -> QPixmap:
+    """Return a title chip, drawn once for each font, width and screen."""
+    font = QFont()
+    font.fromString(font_key)
     font.setPointSizeF(max(8.0, font.pointSizeF() * 0.95))
     metrics = QFontMetricsF(font)
     if width is not None:
         if metrics.horizontalAdvance(text) > width - 30.0:
             text = text.replace("econstruction", "econ.")
         text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, width - 30.0)
-    box = QRectF(8.0, 8.0, metrics.horizontalAdvance(text) + 14.0, metrics.height() + 5.0)
+    box = QRectF(0.0, 0.0, metrics.horizontalAdvance(text) + 14.0, metrics.height() + 5.0)
+    picture = QPixmap(math.ceil(box.width() * ratio), math.ceil(box.height() * ratio))
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(10, 11, 14, 190))
@@ -38,6 +51,8 @@ def paint_chip(painter: QPainter, text: str, font: QFont, width: float | None = 
     painter.setFont(font)
     painter.setPen(QColor(235, 238, 243))
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+    painter.end()
+    return picture
 
 
 def paint_frame(

@@ -5,7 +5,7 @@ Each is made once for every exact picture, in the particles' own colours, and ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -60,7 +60,7 @@ def tinted(maps: Bytes, identities: Sequence[int], *, normalise: bool = False) -
 class Extras:
     """The overlays of one exact picture; images are made when first painted."""
 
-    def __init__(self, arrays: dict[str, Bytes], rows: Sequence[int], identities: Sequence[int]):
+    def __init__(self, arrays: Mapping[str, Bytes], rows: Sequence[int], identities: Sequence[int]):
         """Keep the arrays of a picture.
 
         Args:

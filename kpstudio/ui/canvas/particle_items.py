@@ -78,7 +78,6 @@ class ParticleOverlay:
             for mark, place in pairs:
                 if mark.selected and side:
                     _paint_box(painter, place, side)
-        painter.setPen(Qt.PenStyle.NoPen)
         for mark, place in pairs:
             painter.setOpacity(opacity * _clarity(mark))
             self._paint_dot(painter, mark, place)
@@ -108,19 +107,36 @@ class ParticleOverlay:
         painter.setOpacity(1.0)
 
     def _paint_dot(self, painter: QPainter, mark: Mark, place: Point) -> None:
-        radius = _SMALL_DOT if self._small else _DOT
-        rim = 1.2 if self._small else 2.2
-        if mark.selected:
-            radius, rim = (
-                radius + (0.5 if self._small else 1.0),
-                rim + (0.6 if self._small else 1.3),
-            )
-        shape = shape_of(mark.identity)
-        if mark.hovered:
-            _fill(painter, "circle", place, radius + rim + 4.5, QColor(255, 255, 255, 70))
-        _fill(painter, shape, place, radius + rim + 1.0, _HALO)
-        _fill(painter, shape, place, radius + rim, _WHITE)
-        _fill(painter, shape, place, radius, QColor(colour_of(mark.identity)))
+        ratio = painter.device().devicePixelRatio()
+        state = self._small, mark.selected, mark.hovered
+        dot = dot_picture(mark.identity, *state, ratio)
+        half = dot.deviceIndependentSize().width() / 2
+        painter.drawPixmap(on_grid((place[0] - half, place[1] - half), ratio), dot)
+
+
+@lru_cache(maxsize=512)
+def dot_picture(identity: int, small: bool, selected: bool, hovered: bool, ratio: float) -> QPixmap:
+    """Return a particle's marker with its rim and halo, drawn once for each screen."""
+    radius, rim = (_SMALL_DOT, 1.2) if small else (_DOT, 2.2)
+    if selected:
+        radius += 0.5 if small else 1.0
+        rim += 0.6 if small else 1.3
+    half = math.ceil(1.5 * (radius + rim + 4.5)) + 1
+    picture = QPixmap(math.ceil(2 * half * ratio), math.ceil(2 * half * ratio))
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    middle = picture.deviceIndependentSize().width() / 2
+    place, shape = (middle, middle), shape_of(identity)
+    if hovered:
+        _fill(painter, "circle", place, radius + rim + 4.5, QColor(255, 255, 255, 70))
+    _fill(painter, shape, place, radius + rim + 1.0, _HALO)
+    _fill(painter, shape, place, radius + rim, _WHITE)
+    _fill(painter, shape, place, radius, QColor(colour_of(identity)))
+    painter.end()
+    return picture
 
 
 def on_grid(corner: Point, ratio: float) -> QPointF:

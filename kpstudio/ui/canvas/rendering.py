@@ -188,8 +188,8 @@ class Renderer:
             return None
         held = self._extras.get(role)
         if picture.extras is not None and (held is None or held[0] is not picture):
-            arrays = dict(picture.extras)
-            count = max((len(array) for array in arrays.values()), default=0)
+            arrays = picture.extras
+            count = len(next(iter(arrays.values()), ()))  # as many in each
             rows = range(latents.count)
             if count < latents.count:
                 rows = sorted(document.kept(frame))

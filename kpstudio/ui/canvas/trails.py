@@ -53,6 +53,8 @@ class TrailLayer:
             opacity: Of the layer.
         """
         length = self._session.view.trail_frames
+        if not self._session.document.encoded.tracks.links_before(frame):
+            return
         rows = [mark.row for mark in marks if mark.kept]
         trails = self.trails(frame, rows, length)
         painter.setBrush(Qt.BrushStyle.NoBrush)

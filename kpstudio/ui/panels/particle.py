@@ -60,6 +60,7 @@ class ParticlePanel(Panel):
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._content = QWidget(self)
         self._lay_out()
+        self._told: tuple[object, int] = (None, -1)
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
         session.document_changed.connect(self._soon)
@@ -191,6 +192,10 @@ class ParticlePanel(Panel):
         presence: Any = latents.rows("presence")
         if presence is not None:
             self.presence.show_number(presence[row])
+        told = latents.feature, row
+        if self.session.in_gesture and told[0] is self._told[0] and row == self._told[1]:
+            return
+        self._told = told
         feature: Any = latents.rows("feature")
         self._fit_features(0 if feature is None else len(feature[0]))
         if feature is None:

@@ -7,7 +7,7 @@ import threading
 import torch
 from torch import nn
 
-from kpcore.nn.tracing import as_one_call
+from kpcore.tracing import as_one_call
 
 
 def _network() -> nn.Sequential:

@@ -33,7 +33,10 @@ def as_one_call(function: Function, *examples: Tensor) -> Function:
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         # torch advises tracing for export only, and warns of each shape that is taken as fixed.
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter(
+            "ignore",
+            torch.jit.TracerWarning,  # pyright: ignore[reportPrivateImportUsage]
+        )
         plain = tuple(example.detach().clone() for example in examples)
         traced = cast("Function", torch.jit.trace(_plain(function), plain, check_trace=False))
         for _ in range(_SETTLING):
