@@ -482,7 +482,7 @@ def _warm_up(model: KeypointModel) -> None:
         encoding = model.encode(blank)
         decode = model.decoder_for(encoding)
         if device.type == "cpu":
-            choose_threads(lambda: decode(encoding.latents))
+            choose_threads(lambda: finished(decode(encoding.latents).image))
         else:
             for _ in range(3):
-                decode(encoding.latents)
+                finished(decode(encoding.latents).image)
