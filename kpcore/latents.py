@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from jaxtyping import Float, Int
@@ -219,7 +219,25 @@ class Latents:
         new[index] = fresh
         return replace(self, **{name: new})
 
-    def rows(self, name: str, image: int = 0) -> list[list[float]] | list[float] | None:
+    @overload
+    def rows(self, name: Literal["position"], image: int = 0) -> list[list[float]]: ...
+
+    @overload
+    def rows(
+        self,
+        name: Literal["position_log_var", "feature", "feature_log_var"],
+        image: int = 0,
+    ) -> list[list[float]] | None: ...
+
+    @overload
+    def rows(
+        self, name: Literal["presence", "background"], image: int = 0
+    ) -> list[float] | None: ...
+
+    @overload
+    def rows(self, name: Literal["prototype"], image: int = 0) -> list[int] | None: ...
+
+    def rows(self, name: str, image: int = 0) -> Any:
         """Return field `name` of one image as nested Python numbers, or None when absent."""
         value: Tensor | None = getattr(self, name)
         if value is None:

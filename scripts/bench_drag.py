@@ -154,9 +154,11 @@ class Drag:
         canvas = self._canvas
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         viewport = canvas.viewport
-        positions: Any = self._session.latents.rows("position")  # type: ignore[union-attr]
-        row = len(positions) // 2
-        origin = viewport.to_view(tuple(positions[row]))
+        latents = self._session.latents
+        assert latents is not None
+        positions = latents.rows("position")
+        x, y = positions[len(positions) // 2]
+        origin = viewport.to_view((x, y))
         corner = canvas.mapToGlobal(QPointF(0, 0))
 
         def post(kind: QEvent.Type, at: QPointF, index: int) -> None:

@@ -5,6 +5,7 @@ Both first have the branch worked out to its end, beside whatever is looked at.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -29,7 +30,7 @@ SIDE_PX = 512
 """Pictures are enlarged by a whole factor to about this."""
 
 
-class BranchExport:
+class BranchExport(ABC):
     """Waits until a branch is worked out; its children write it."""
 
     def __init__(
@@ -98,13 +99,13 @@ class BranchExport:
         self.cancel()
         self._done(sentence, failed)
 
+    @abstractmethod
     def write(self, roll: Roll) -> bool:
         """Write what is known; return whether all of it is written.
 
         Raises:
             KpError: It cannot be written.
         """
-        raise NotImplementedError
 
 
 class BranchTable(BranchExport):

@@ -76,7 +76,7 @@ def script(latents: Latents, frame: int = 0, fps: int = 60) -> list[Step]:
     now = _PAUSE_S
     positions = latents.rows("position")
     for number, row in enumerate(chosen):
-        start = (float(positions[row][0]), float(positions[row][1]))  # type: ignore[index]
+        start = (float(positions[row][0]), float(positions[row][1]))
         steps.append(Step(now, "select", rows=(row,)))
         for time_s, at in _way(start, number, fps):
             steps.append(Step(now + time_s, "preview", MoveParticles(frame, (row,), (at,))))
@@ -101,10 +101,10 @@ def _actors(latents: Latents) -> list[int]:
     positions = latents.rows("position")
     chosen: list[int] = []
     for row in rank(latents):
-        if presence is not None and float(presence[row]) <= 0.5:  # type: ignore[arg-type]
+        if presence is not None and float(presence[row]) <= 0.5:
             continue
-        here = [float(value) for value in positions[row]]  # type: ignore[index, union-attr]
-        near = any(math.dist(here, positions[other]) < 0.2 for other in chosen)  # type: ignore[index, arg-type]
+        here = [float(value) for value in positions[row]]
+        near = any(math.dist(here, positions[other]) < 0.2 for other in chosen)
         if max(abs(value) for value in here) < _INSIDE + 0.1 and not near:
             chosen.append(row)
     return chosen[:3]

@@ -163,10 +163,10 @@ def rank(latents: Latents) -> tuple[int, ...]:
     spread = latents.rows("position_log_var")
 
     def doubt(row: int) -> tuple[float, float]:
-        absent = 0.0 if presence is None or float(presence[row]) > 0.5 else 1.0  # type: ignore[arg-type]
-        variance = sum(spread[row]) if spread is not None else 0.0  # type: ignore[arg-type]
+        absent = 0.0 if presence is None or float(presence[row]) > 0.5 else 1.0
+        variance = sum(spread[row]) if spread is not None else 0.0
         if spread is None and presence is not None:
-            variance = -float(presence[row])  # type: ignore[arg-type]
+            variance = -float(presence[row])
         return absent, variance
 
     return tuple(sorted(range(latents.count), key=doubt))

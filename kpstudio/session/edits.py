@@ -124,7 +124,7 @@ class SwapParticles:
         """Return the document after the edit."""
         old = _particles(document, self.frame)
         position = old.rows("position")
-        swapped = (position[self.second], position[self.first])  # type: ignore[index]
+        swapped = (position[self.second], position[self.first])
         latents = old.with_rows("position", (self.first, self.second), swapped)
         return document.with_edited(self.frame, latents)
 

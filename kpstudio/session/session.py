@@ -488,7 +488,6 @@ def nudge(
     """Return the edit that moves particles by `step` in unit coordinates."""
     position = latents.rows("position")
     to = tuple(
-        (float(position[row][0]) + step[0], float(position[row][1]) + step[1])  # type: ignore[index]
-        for row in rows
+        (float(position[row][0]) + step[0], float(position[row][1]) + step[1]) for row in rows
     )
     return MoveParticles(frame, rows, to)

@@ -139,7 +139,7 @@ class Demonstration(QObject):
         position = latents.rows("position") if latents is not None else None
         if position is None:
             return None
-        x, y = position[row]  # type: ignore[misc]
+        x, y = position[row]
         return float(x), float(y)
 
     # -- frames ----------------------------------------------------------------------------------

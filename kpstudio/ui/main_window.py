@@ -325,7 +325,7 @@ class MainWindow(QMainWindow):
         if values is None or len(self.session.view.selection) != 1:
             return
         (row,) = self.session.view.selection
-        self.copied = tuple(values[row])  # type: ignore[arg-type]
+        self.copied = tuple(values[row])
         QGuiApplication.clipboard().setText(json.dumps({"appearance": self.copied}))
         self.refresh_actions()
 

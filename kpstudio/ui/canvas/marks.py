@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
@@ -89,10 +89,10 @@ class MarkReader:
         if latents is None:
             return ()
         self._read_spread(latents)
-        positions = _points(latents, "position")
+        positions = _points(latents)
         homes = positions
         if original is not None and original is not latents:
-            homes = _points(original, "position")
+            homes = _points(original)
         kept = document.kept(frame)
         numbers = self._session.numbers(frame)
         matched = self._session.is_matched(frame)
@@ -122,7 +122,7 @@ class MarkReader:
             return
         self._spread_of = latents.position_log_var, latents.presence
         self._sigmas = _sigmas(latents)
-        presence: Any = latents.rows("presence")
+        presence = latents.rows("presence")
         self._presence = presence
         self._certainty = _certainty(latents.count, self._sigmas, presence)
 
@@ -148,19 +148,16 @@ def nearest_mark(
     return found
 
 
-def _points(latents: Latents, name: str) -> list[Point]:
-    values: Any = latents.rows(name)
-    return [(float(x), float(y)) for x, y in values]
+def _points(latents: Latents) -> list[Point]:
+    return [(x, y) for x, y in latents.rows("position")]
 
 
 def _sigmas(latents: Latents) -> list[Point] | None:
-    if latents.position_log_var is None:
+    spread = latents.rows("position_log_var")
+    if spread is None:
         return None
     # exp is held so that an untrained model's wild variances stay finite
-    return [
-        (math.exp(min(20.0, x) / 2), math.exp(min(20.0, y) / 2))
-        for x, y in _points(latents, "position_log_var")
-    ]
+    return [(math.exp(min(20.0, x) / 2), math.exp(min(20.0, y) / 2)) for x, y in spread]
 
 
 def _certainty(count: int, sigmas: list[Point] | None, presence: list[float] | None) -> list[float]:

@@ -7,7 +7,7 @@ time; nothing it did stays then.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 
@@ -211,7 +211,7 @@ class DragParticles:
             rows = frozenset[int]()
         self._rows = tuple(sorted(rows))
         self._frame = session.view.frame
-        positions: Any = latents.rows("position") if latents is not None else []
+        positions = latents.rows("position") if latents is not None else []
         self._from = [(float(positions[r][0]), float(positions[r][1])) for r in self._rows]
 
     def move(self, pointer: Pointer) -> None:
@@ -301,7 +301,7 @@ class ChangePresence:
         self._frame = session.view.frame
         self._rows = tuple(sorted(session.view.selection))
         latents = session.latents
-        presence: Any = latents.rows("presence") if latents is not None else None
+        presence = latents.rows("presence") if latents is not None else None
         self._from = [float(presence[row]) for row in self._rows] if presence is not None else []
 
     def move(self, pointer: Pointer) -> None:

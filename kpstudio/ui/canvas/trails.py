@@ -8,7 +8,7 @@ even when another one has its number now.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
@@ -108,8 +108,7 @@ class TrailLayer:
             return []
         kept = self._points.get(frame)
         if kept is None or kept[0] is not latents:
-            values: Any = latents.rows("position")
-            kept = (latents, [(float(x), float(y)) for x, y in values])
+            kept = (latents, [(x, y) for x, y in latents.rows("position")])
             self._points[frame] = kept
             while len(self._points) > _KEPT:
                 self._points.popitem(last=False)

@@ -183,20 +183,20 @@ class ParticlePanel(Panel):
         self._show_glimpse(latents, first)
 
     def _show_values(self, latents: Latents, row: int) -> None:
-        position: Any = latents.rows("position")
+        position = latents.rows("position")
         self._by_program = True
         for spin, value in zip((self.place_x, self.place_y), position[row], strict=True):
             if not spin.hasFocus() or self.session.in_gesture:
                 spin.setValue(value)
         self._by_program = False
-        presence: Any = latents.rows("presence")
+        presence = latents.rows("presence")
         if presence is not None:
             self.presence.show_number(presence[row])
         told = latents.feature, row
         if self.session.in_gesture and told[0] is self._told[0] and row == self._told[1]:
             return
         self._told = told
-        feature: Any = latents.rows("feature")
+        feature = latents.rows("feature")
         self._fit_features(0 if feature is None else len(feature[0]))
         if feature is None:
             return
@@ -253,7 +253,7 @@ class ParticlePanel(Panel):
     def _feature_edit(self, index: int, value: float) -> Edit | None:
         frame, rows = self.session.view.frame, self._rows
         held = self.session.history.document.latents(frame)
-        feature: Any = held.rows("feature") if held is not None else None
+        feature = held.rows("feature") if held is not None else None
         if feature is None or not rows:
             return None
         values = tuple(
@@ -278,7 +278,7 @@ class ParticlePanel(Panel):
     def _reset_features(self) -> None:
         frame, rows = self.session.view.frame, self._rows
         original = self.session.document.original(frame)
-        feature: Any = original.rows("feature") if original is not None else None
+        feature = original.rows("feature") if original is not None else None
         if feature is not None and rows:
             values = tuple(tuple(feature[row]) for row in rows)
             self._settle(SetFeatures(frame, rows, values), "")

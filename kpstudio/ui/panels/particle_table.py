@@ -185,11 +185,11 @@ def lines_of(
     numbers: Sequence[int],
 ) -> list[Line]:
     """Return the lines of a table in the given order of rows, each with its row's number."""
-    position: Any = latents.rows("position")
-    home: Any = original.rows("position")
-    spread: Any = latents.rows("position_log_var")
-    presence: Any = latents.rows("presence")
-    here: Any = original.rows("presence")
+    position = latents.rows("position")
+    home = original.rows("position")
+    spread = latents.rows("position_log_var")
+    presence = latents.rows("presence")
+    here = original.rows("presence")
     lines: list[Line] = []
     for row in order:
         sigma = None

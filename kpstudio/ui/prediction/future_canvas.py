@@ -470,10 +470,10 @@ def marks_of(
     presence = latents.rows("presence")
     marks = []
     for row, place in enumerate(positions):
-        here = None if presence is None else float(presence[row])  # type: ignore[arg-type]
+        here = None if presence is None else float(presence[row])
         certainty = 1.0 if here is None else max(FAINTEST, min(1.0, here))
         identity = numbers[row] if row < len(numbers) else row
-        at = (float(place[0]), float(place[1]))  # type: ignore[index]
+        at = (float(place[0]), float(place[1]))
         if max(abs(at[0]), abs(at[1])) > OUTSIDE:
             continue
         marks.append(

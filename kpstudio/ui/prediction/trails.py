@@ -48,7 +48,7 @@ class Trails:
         present = [
             row
             for row in range(len(reach))
-            if reach[row] > _STILL and (presence is None or float(presence[row]) > 0.5)  # type: ignore[arg-type]
+            if reach[row] > _STILL and (presence is None or float(presence[row]) > 0.5)
         ]
         return cls(places, roll.frame, numbers, tuple(present))
 
