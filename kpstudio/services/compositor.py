@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 
+_Area: TypeAlias = tuple[slice, slice]
+"""Rows and columns of the picture."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Window:
@@ -32,6 +35,27 @@ class _Window:
     columns: slice
     colour: FloatArray
     alpha: FloatArray
+
+    def touches(self, area: _Area) -> bool:
+        """Return whether it shares pixels with an area."""
+        return (
+            self.rows.start < area[0].stop
+            and area[0].start < self.rows.stop
+            and self.columns.start < area[1].stop
+            and area[1].start < self.columns.stop
+        )
+
+    def cut(self, area: _Area) -> tuple[_Area, _Area]:
+        """Return what it shares with an area: within the area, and within the window."""
+        cuts = [
+            _shared(mine, other)
+            for mine, other in zip((self.rows, self.columns), area, strict=True)
+        ]
+        return (cuts[0][0], cuts[1][0]), (cuts[0][1], cuts[1][1])
+
+
+_Stack: TypeAlias = dict[int, tuple[_Window, float]]
+"""Placed glimpse and presence by row of the layers, front first."""
 
 
 class Compositor:
@@ -54,6 +78,7 @@ class Compositor:
         self._targets = _samples(height), _samples(width)
         self._source = _samples(side)
         self._placed: dict[int, _Window] = {}
+        self._last: tuple[_Stack, NDArray[np.uint8]] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -74,30 +99,38 @@ class Compositor:
 
         Particles that were not decoded, or whose position is not finite, are left out.
         """
-        picture = np.zeros_like(self.background)
-        used: FloatArray = np.zeros(self.background.shape[1:], np.float32)
-        for window, seen in self._visible(latents, used):
-            picture[:, window.rows, window.columns] += seen * window.colour
-        rest = 1.0 if self._rule == "sum" else np.float32(1.0) - np.clip(used, 0.0, 1.0)
-        picture += rest * self.background
-        return np.clip(picture, 0.0, 1.0, out=picture)
+        return self._blend(self._stack(latents), self._everything)[0]
 
     def pixels(self, latents: Latents) -> NDArray[np.uint8]:
-        """Return the picture as contiguous bytes (H, W, 3)."""
-        return np.ascontiguousarray(to_bytes(self.compose(latents)).transpose(1, 2, 0))
+        """Return the picture as contiguous bytes (H, W, 3).
 
-    def place(self, latents: Latents) -> None:
-        """Place all glimpses ahead of the first picture."""
-        self._visible(latents, np.zeros(self.background.shape[1:], np.float32))
+        Only what changed since the last picture is composed again.
+        """
+        stack = self._stack(latents)
+        if self._last is None:
+            pixels, areas = np.empty((*self.background.shape[1:], 3), np.uint8), [self._everything]
+        else:
+            pixels, areas = self._last[1].copy(), _changed(self._last[0], stack)
+        for area in areas:
+            touched = {row: glimpse for row, glimpse in stack.items() if glimpse[0].touches(area)}
+            picture, _ = self._blend(touched, area)
+            pixels[area] = to_bytes(picture).transpose(1, 2, 0)
+        self._last = stack, pixels
+        return pixels
+
+    def begin(self, latents: Latents, pixels: NDArray[np.uint8]) -> None:
+        """Start from a picture that is known: the model's own of these particles."""
+        self._last = self._stack(latents), pixels
 
     def masks(self, latents: Latents, identity: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return how much of each particle is seen, (K, H, W) in the order of `identity`."""
         masks = np.zeros((len(identity), *self.background.shape[1:]), np.uint8)
-        used: FloatArray = np.zeros(masks.shape[1:], np.float32)
         place = {number: row for row, number in enumerate(identity)}
-        shown = [place[self.identity[row]] for row in self._rows(latents)]
-        for row, (window, seen) in zip(shown, self._visible(latents, used), strict=True):
-            masks[row, window.rows, window.columns] = to_bytes(seen)
+        stack = self._stack(latents)
+        for (row, (window, _)), seen in zip(
+            stack.items(), self._blend(stack, self._everything)[1], strict=True
+        ):
+            masks[place[self.identity[row]], window.rows, window.columns] = to_bytes(seen)
         return masks
 
     def glimpses(self, identity: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -110,45 +143,63 @@ class Compositor:
         return glimpses
 
     # -- placing ---------------------------------------------------------------------------------
-    def _rows(self, latents: Latents) -> list[int]:
-        """Rows of the layers that the latents show, front first."""
-        finite = np.asarray(np.isfinite(latents.position[0].numpy()).all(axis=1)).tolist()
-        shown = {
-            number
-            for number, is_finite in zip(latents.topology.identity, finite, strict=True)
-            if is_finite
+    def _stack(self, latents: Latents) -> _Stack:
+        """Return the placed glimpse and presence of each row that is shown, front first."""
+        positions = latents.position[0].numpy()
+        finite = [math.isfinite(x) and math.isfinite(y) for x, y in positions.tolist()]
+        where = {
+            number: at
+            for at, (number, shown) in enumerate(
+                zip(latents.topology.identity, finite, strict=True)
+            )
+            if shown
         }
-        return [row for row, number in enumerate(self.identity) if number in shown]
+        placed = (positions * self._scale).tolist()
+        presence = None if latents.presence is None else latents.presence[0].tolist()
+        return {
+            row: (
+                self._window(row, *placed[where[number]]),
+                1.0 if presence is None else presence[where[number]],
+            )
+            for row, number in enumerate(self.identity)
+            if number in where
+        }
 
-    def _visible(self, latents: Latents, used: FloatArray) -> list[tuple[_Window, FloatArray]]:
-        """Each placed window with how much of it is seen; fills `used` with their sum."""
-        where = {number: row for row, number in enumerate(latents.topology.identity)}
-        position = latents.position[0].numpy() * self._scale
-        presence = None if latents.presence is None else latents.presence[0].numpy()
-        result: list[tuple[_Window, FloatArray]] = []
-        for row in self._rows(latents):
-            at = where[self.identity[row]]
-            window = self._window(row, position[at])
-            alpha = window.alpha if presence is None else window.alpha * presence[at]
-            below = used[window.rows, window.columns]
-            room = np.float32(1.0) - below
+    def _blend(self, stack: _Stack, area: _Area) -> tuple[FloatArray, list[FloatArray]]:
+        """Return a part of the picture (3, h, w), and how much of each glimpse is seen there."""
+        background = self.background[:, *area]
+        picture = np.zeros_like(background)
+        used: FloatArray = np.zeros(background.shape[1:], np.float32)
+        every: list[FloatArray] = []
+        for window, presence in stack.values():
+            inside, own = window.cut(area)
+            alpha = window.alpha[own] * np.float32(presence)
+            below = used[inside]
             if self._rule == "sum":
-                seen = np.array(alpha)
+                seen = alpha
             else:
+                room = np.float32(1.0) - below
                 seen = np.minimum(room, alpha) if self._rule == "remainder" else room * alpha
             below += seen
-            result.append((window, seen))
-        return result
+            picture[:, *inside] += seen * window.colour[:, *own]
+            every.append(seen)
+        rest = 1.0 if self._rule == "sum" else np.float32(1.0) - np.clip(used, 0.0, 1.0)
+        picture += rest * background
+        return np.clip(picture, 0.0, 1.0, out=picture), every
 
-    def _window(self, row: int, position: FloatArray) -> _Window:
-        at = (float(position[0]), float(position[1]))
+    @property
+    def _everything(self) -> _Area:
+        height, width = self.background.shape[1:]
+        return slice(0, height), slice(0, width)
+
+    def _window(self, row: int, x: float, y: float) -> _Window:
         kept = self._placed.get(row)
-        if kept is not None and kept.at == at:
+        if kept is not None and kept.at == (x, y):
             return kept
-        rows, vertical = self._weights(position[1], self._targets[0])
-        columns, horizontal = self._weights(position[0], self._targets[1])
+        rows, vertical = self._weights(np.float32(y), self._targets[0])
+        columns, horizontal = self._weights(np.float32(x), self._targets[1])
         placed = np.clip(vertical @ self.patches[row] @ horizontal.T, 0.0, 1.0)
-        window = _Window(at, rows, columns, placed[:3], placed[3])
+        window = _Window((x, y), rows, columns, placed[:3], placed[3])
         self._placed[row] = window
         return window
 
@@ -160,6 +211,48 @@ class Compositor:
         last = min(canvas, max(first, math.ceil(float(shift) + canvas / 2 + side / 2 + 1)))
         distance = target[first:last, None] - self._source[None, :] - shift
         return slice(first, last), np.maximum(np.float32(1.0) - np.abs(distance), 0.0)
+
+
+def _shared(mine: slice, other: slice) -> tuple[slice, slice]:
+    """Return what two ranges share, counted from the start of the other and of the first."""
+    first = max(mine.start, other.start)
+    last = max(first, min(mine.stop, other.stop))
+    return (
+        slice(first - other.start, last - other.start),
+        slice(first - mine.start, last - mine.start),
+    )
+
+
+def _changed(before: _Stack, after: _Stack) -> list[_Area]:
+    """Return the areas in which two stacks of the same layers may differ."""
+    areas: list[_Area] = []
+    for row in before.keys() | after.keys():
+        old, new = before.get(row), after.get(row)
+        if old is None or new is None or old[0] is not new[0] or old[1] != new[1]:
+            areas += [(glimpse[0].rows, glimpse[0].columns) for glimpse in (old, new) if glimpse]
+    return _merged(areas)
+
+
+def _merged(areas: list[_Area]) -> list[_Area]:
+    """Return areas that cover the same, two at a time taken together where that is less work."""
+    result: list[_Area] = []
+    for area in areas:
+        for index, other in enumerate(result):
+            both = (_span(area[0], other[0]), _span(area[1], other[1]))
+            if _size(both) <= _size(area) + _size(other):
+                result[index] = both
+                break
+        else:
+            result.append(area)
+    return result
+
+
+def _span(first: slice, second: slice) -> slice:
+    return slice(min(first.start, second.start), max(first.stop, second.stop))
+
+
+def _size(area: _Area) -> int:
+    return (area[0].stop - area[0].start) * (area[1].stop - area[1].start)
 
 
 def _samples(count: int) -> FloatArray:

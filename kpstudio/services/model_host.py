@@ -372,7 +372,8 @@ class ModelHost:
                 "back, or open another checkpoint"
             )
         took = (time.perf_counter() - started) * 1000.0
-        compositor, extras = _overlays(decoding, latents, encoding.latents.topology.identity)
+        identity = encoding.latents.topology.identity
+        compositor, extras = _overlays(decoding, latents, identity, pixels)
         changed = None if reconstruction is None else difference(pixels, reconstruction)
         return Exact(pixels, changed, extras, compositor, took)
 
@@ -395,7 +396,7 @@ class ModelHost:
 
 
 def _overlays(
-    decoding: Decoding, latents: Latents, identity: tuple[int, ...]
+    decoding: Decoding, latents: Latents, identity: tuple[int, ...], pixels: Bytes
 ) -> tuple[Compositor | None, Overlays]:
     """What previews and overlays need of a decoding."""
     decoded = latents.topology.identity
@@ -406,7 +407,7 @@ def _overlays(
     if decoding.layers is None:
         return None, Overlays(made)
     compositor = Compositor(decoding.layers, decoded)
-    compositor.place(latents)
+    compositor.begin(latents, pixels)
     made["glimpses"] = partial(compositor.glimpses, identity)
     made["masks"] = partial(compositor.masks, latents, identity)
     return compositor, Overlays(made)

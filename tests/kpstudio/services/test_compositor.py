@@ -91,3 +91,32 @@ def test_masks_and_glimpses_come_in_the_order_of_the_encoding() -> None:
     want = layers.patches[0, 4].permute(1, 2, 0).mul(255).round().byte().numpy()
     np.testing.assert_array_equal(glimpses[4], want)
     assert not glimpses[0].any()
+
+
+@pytest.mark.parametrize("rule", ["remainder", "over", "sum"])
+def test_pictures_made_of_what_changed_equal_pictures_made_anew(rule: str) -> None:
+    layers = make_layers(rule)
+    compositor = Compositor(layers, tuple(range(COUNT)))
+    latents = make_latents(2)
+    rng = np.random.default_rng(1)
+    for step in range(60):
+        rows = tuple(rng.choice(COUNT, size=rng.integers(1, 3), replace=False).tolist())
+        if step % 5 == 4:
+            latents = latents.with_rows("presence", rows, rng.uniform(0, 1, len(rows)).tolist())
+        else:
+            places = rng.uniform(-1.2, 1.2, (len(rows), 2)).tolist()
+            latents = latents.with_rows("position", rows, places)
+        kept = sorted(rng.choice(COUNT, size=4, replace=False)) if step % 7 == 6 else range(COUNT)
+        shown = latents.select([int(row) for row in kept])
+        want = Compositor(layers, tuple(range(COUNT))).pixels(shown)
+        np.testing.assert_array_equal(compositor.pixels(shown), want)
+
+
+def test_goes_on_from_the_models_own_picture() -> None:
+    layers, latents = make_layers("over"), make_latents(0)
+    compositor = Compositor(layers, tuple(range(COUNT)))
+    known = np.full((*SIZE, 3), 7, np.uint8)
+    compositor.begin(latents, known)
+    np.testing.assert_array_equal(compositor.pixels(latents), known)
+    moved = compositor.pixels(latents.with_rows("presence", (0,), (0.0,)))
+    assert 0 < (moved != known).any(-1).sum() <= (SIDE + 3) ** 2
