@@ -14,8 +14,8 @@ from torch import Tensor
 
 from kpcore.api import Encoding, KeypointModel
 from kpcore.errors import CapabilityError
+from kpcore.evaluation.quality import psnr_db
 from kpcore.geometry.coordinates import pixel_centres
-from kpcore.losses.reconstruction import psnr_db
 
 NEAR = 0.25
 """Pixels nearer than this to the old or the new place are near it, unit coordinates."""

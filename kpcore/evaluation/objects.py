@@ -16,6 +16,7 @@ from numpy import ndarray
 from kpcore.api import KeypointModel
 from kpcore.data.synthetic.scene import Scene
 from kpcore.errors import CapabilityError
+from kpcore.evaluation.quality import CAP_DB, psnr_db
 from kpcore.latents import Latents
 
 PRESENT = 0.5
@@ -30,8 +31,6 @@ CHANGED = 0.06
 """A pixel counts as changed when some channel differs by more than this (15 of 255)."""
 TEST_SEED = 1_000_003
 """Stream of scenes to measure on; no training run uses it unless it is asked to."""
-CAP_DB = 60.0
-"""PSNR of equal pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,9 @@ def measure(
         image = torch.from_numpy(np.stack([scene.image for scene in group]))
         with torch.inference_mode():
             latents = model.encode(image).latents
-            picture = model.decode(latents).image.numpy()
+            decoded = model.decode(latents).image
+        tally.psnr += psnr_db(decoded, image).tolist()
+        picture = decoded.numpy()
         for row, scene in enumerate(group):
             _measure_scene(model, scene, latents.image(row), picture[row], random, tally)
     return tally.figures()
@@ -189,7 +190,6 @@ def _measure_scene(
     gate = np.ones(len(position)) if presence is None else presence[0].numpy()
     shown: ndarray = np.flatnonzero(gate > PRESENT)
     tally.present.append(len(shown))
-    tally.psnr.append(psnr_db(picture, scene.image))
     moves: list[_Move] = []
     for number in range(len(scene.position)):
         centre = scene.position[number]
@@ -297,15 +297,15 @@ def _judge(
     elsewhere = np.ones((size, size), dtype=bool)
     for place in (at, at + step):
         elsewhere &= (np.abs(x - place[0]) > reach) | (np.abs(y - place[1]) > reach)
-    return _Outcome(moved, strict, psnr_db(after[:, elsewhere], before[:, elsewhere]))
+    return _Outcome(moved, strict, _psnr_db(after[:, elsewhere], before[:, elsewhere]))
+
+
+def _psnr_db(a: Float[ndarray, "3 n"], b: Float[ndarray, "3 n"]) -> float:
+    return (
+        float(psnr_db(torch.from_numpy(a[None]), torch.from_numpy(b[None]))) if a.size else CAP_DB
+    )
 
 
 def _overlap(a: Bool[ndarray, "H W"], b: Bool[ndarray, "H W"]) -> float:
     """Intersection over union."""
     return float((a & b).sum() / max((a | b).sum(), 1))
-
-
-def psnr_db(picture: ndarray, target: ndarray) -> float:
-    """Peak signal-to-noise ratio of pictures in [0, 1], at most 60 dB."""
-    error = float(((picture - target) ** 2).mean()) if picture.size else 0.0
-    return min(-10.0 * float(np.log10(max(error, 1e-12))), CAP_DB)

@@ -14,8 +14,8 @@ CAP_DB = 60.0
 _WINDOW = 11
 
 
-def psnr_db(a: Image, b: Image) -> Float[Tensor, " B"]:
-    """Return each picture's peak signal-to-noise ratio, peak 1, at most 60 dB.
+def psnr_db(a: Float[Tensor, "B *n"], b: Float[Tensor, "B *n"]) -> Float[Tensor, " B"]:
+    """Return the peak signal-to-noise ratio of each picture or part of one: peak 1, at most 60.
 
     Raises:
         ShapeError: The pictures differ in shape.

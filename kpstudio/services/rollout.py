@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,8 @@ class Walk:
     def _predictions(self) -> Iterator[Latents]:
         import torch
 
+        from kpcore.futures import drawn
+
         past = drawn(self._start.particles, self._start.futures, self._start.seed)
         moved = [latents.to(self.device) for latents in past]
         predictor = cast("VideoPredictor", self._model)
@@ -163,51 +165,3 @@ def _one_thread(device: torch.device) -> Iterator[None]:
 
 _FAR = 1_000_000
 """Steps asked of the model; as many are taken as are wanted."""
-
-
-def drawn(past: Sequence[Latents], count: int, seed: int) -> list[Latents]:
-    """Return starts drawn from the particles' own posterior, as one batch.
-
-    The first is the mean. The others differ from it by what encoding left open: position and
-    feature are drawn from their Gaussians, once per start frame.
-
-    Args:
-        past: Start frames, oldest first, each a batch of one.
-        count: Size of the batch.
-        seed: Of the draw.
-
-    Raises:
-        CapabilityError: Several are wanted of particles without variances.
-    """
-    import torch
-
-    if count == 1:
-        return list(past)
-    if any(latents.position_log_var is None for latents in past):
-        raise CapabilityError(
-            "this model gives no uncertainty, so only one future can be drawn; open a model that "
-            "does"
-        )
-    generator = torch.Generator().manual_seed(seed)
-    return [_spread(latents, count, generator) for latents in past]
-
-
-def _spread(latents: Latents, count: int, generator: torch.Generator) -> Latents:
-    import torch
-
-    from kpcore.latents import Latents as Values
-
-    def noisy(mean: Any, log_var: Any) -> Any:
-        noise = torch.randn(count, *mean.shape[1:], generator=generator)
-        noise[0] = 0.0
-        return mean + noise * torch.exp(log_var / 2)
-
-    fields = {
-        name: value.expand(count, *value.shape[1:]).clone()
-        for name, value in latents.named().items()
-    }
-    for name in ("position", "feature"):
-        mean, log_var = fields.get(name), fields.get(f"{name}_log_var")
-        if mean is not None and log_var is not None:
-            fields[name] = noisy(mean, log_var)
-    return Values(topology=latents.topology, **fields)

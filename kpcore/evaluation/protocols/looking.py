@@ -14,6 +14,7 @@ from kpcore.api import Decoding
 from kpcore.data.labelled import LabelledPictures, Labels, framed
 from kpcore.evaluation.protocols import Subject
 from kpcore.evaluation.protocols.landmarks import framing_of
+from kpcore.evaluation.quality import psnr_db
 from kpcore.geometry.patches import place, visible
 from kpcore.latents import Latents
 
@@ -52,7 +53,7 @@ def look(subject: Subject, pictures: LabelledPictures, rows: Sequence[int]) -> I
         encoding = model.encode(image)
         latents = encoding.latents
         decoding = model.decode(latents, encoding.context)
-        error = (decoding.image - image).square().flatten(1).mean(1).clamp(min=1e-10)
+        psnr = psnr_db(decoding.image, image).tolist()
         alphas = shares(decoding, latents)
         prototype = latents.prototype
         if prototype is None:
@@ -63,7 +64,7 @@ def look(subject: Subject, pictures: LabelledPictures, rows: Sequence[int]) -> I
                 latents.position[index].cpu().double().numpy(),
                 prototype[index].cpu().numpy(),
                 None if alphas is None else alphas[index],
-                float(-10.0 * error[index].log10()),
+                psnr[index],
             )
 
 

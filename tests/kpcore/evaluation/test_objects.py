@@ -12,7 +12,7 @@ from kpcore.capabilities import Capabilities
 from kpcore.data.synthetic.multi_dsprites import MultiDSprites
 from kpcore.data.synthetic.scene import Scene
 from kpcore.errors import CapabilityError
-from kpcore.evaluation.objects import measure, psnr_db
+from kpcore.evaluation.objects import measure
 from kpcore.geometry.windows import cut_windows
 from kpcore.latents import Latents, Topology
 from kpcore.models.dlp_compact.config import CompactConfig
@@ -144,8 +144,3 @@ def test_a_model_without_presence_is_refused(scenes: list[Scene]) -> None:
 
     with pytest.raises(CapabilityError, match="presence"):
         measure(Masked(scenes), scenes)
-
-
-def test_psnr_of_a_tenth_off_is_twenty() -> None:
-    assert psnr_db(np.full((3, 4, 4), 0.6), np.full((3, 4, 4), 0.5)) == pytest.approx(20.0)
-    assert psnr_db(np.zeros(3), np.zeros(3)) == 60.0
