@@ -79,16 +79,20 @@ class SceneLabels:
         return np.ascontiguousarray((image * 255.0).round().astype(np.uint8).transpose(1, 2, 0))
 
     def labels(self, index: int) -> Labels:
-        """Return objects, masks and, where the scenes know them, the first subject's landmarks."""
+        """Return objects and masks; where scenes know landmarks, also those of the first subject.
+
+        What is said of that subject is then said of the picture.
+        """
         scenes, key = self._scenes, self._key(index)
         scene = scenes.sample(*key, self._size)
-        nothing = ({},) * len(scene.position)
-        landmarks = scenes.landmarks(*key)[0] if isinstance(scenes, LandmarkScenes) else None
+        said = scene.attributes or ({},) * len(scene.position)
+        subject = isinstance(scenes, LandmarkScenes)
         return Labels(
-            landmarks=None if landmarks is None else landmarks.astype(np.float64),
+            landmarks=scenes.landmarks(*key)[0].astype(np.float64) if subject else None,
             objects=tuple(
-                LabelledObject((float(x), float(y)), said)
-                for (x, y), said in zip(scene.position, scene.attributes or nothing, strict=True)
+                LabelledObject((float(x), float(y)), attributes)
+                for (x, y), attributes in zip(scene.position, said, strict=True)
             ),
             masks=scene.mask,
+            attributes=said[0] if subject and said else {},
         )

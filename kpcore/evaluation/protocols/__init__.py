@@ -18,6 +18,7 @@ PROTOCOLS = MappingProxyType(
         "prediction": "kpcore.evaluation.protocols.prediction",
         "objects": "kpcore.evaluation.protocols.objects",
         "landmarks": "kpcore.evaluation.protocols.landmarks",
+        "attributes": "kpcore.evaluation.protocols.attributes",
         "pose": "kpcore.evaluation.protocols.pose",
         "locality": "kpcore.evaluation.protocols.locality",
         "counting": "kpcore.evaluation.protocols.counting",

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from kpcore.api import Decoding
+from kpcore.api import Decoding, Encoding, Image
 from kpcore.data.labelled import LabelledPictures, Labels, framed
 from kpcore.evaluation.protocols import Subject
 from kpcore.evaluation.protocols.landmarks import framing_of
@@ -41,24 +41,33 @@ class Seen:
     psnr_db: float
 
 
-@torch.inference_mode()
-def look(subject: Subject, pictures: LabelledPictures, rows: Sequence[int]) -> Iterator[Seen]:
-    """Yield what the subject's model makes of some pictures, in their order."""
+def encode_each(
+    subject: Subject, pictures: LabelledPictures, rows: Sequence[int]
+) -> Iterator[tuple[Image, Encoding, tuple[Labels, ...]]]:
+    """Yield batches of some pictures in their order: as the model sees them, encoded, labelled."""
     model, rule = subject.model, framing_of(subject)
     size, device = model.capabilities.image_size, next(model.parameters()).device
     for start in range(0, len(rows), _BATCH):
         shown = [framed(pictures, row, size, rule) for row in rows[start : start + _BATCH]]
         stack = np.stack([picture.transpose(2, 0, 1) for picture, _ in shown])
         image = torch.from_numpy(stack).to(device).float() / 255.0
-        encoding = model.encode(image)
+        with torch.inference_mode():
+            encoding = model.encode(image)
+        yield image, encoding, tuple(labels for _, labels in shown)
+
+
+def look(subject: Subject, pictures: LabelledPictures, rows: Sequence[int]) -> Iterator[Seen]:
+    """Yield what the subject's model makes of some pictures, in their order."""
+    for image, encoding, shown in encode_each(subject, pictures, rows):
         latents = encoding.latents
-        decoding = model.decode(latents, encoding.context)
+        with torch.inference_mode():
+            decoding = subject.model.decode(latents, encoding.context)
         psnr = psnr_db(decoding.image, image).tolist()
         alphas = shares(decoding, latents)
         prototype = latents.prototype
         if prototype is None:
             prototype = torch.zeros(latents.position.shape[:2], dtype=torch.long)
-        for index, (_, labels) in enumerate(shown):
+        for index, labels in enumerate(shown):
             yield Seen(
                 labels,
                 latents.position[index].cpu().double().numpy(),
