@@ -53,7 +53,7 @@ class EllipseLayer:
             opacity: Of the layer.
             live: All of them move, as while frames play; then none is kept.
         """
-        shown = [mark for mark in marks if mark.kept and _says_where(mark)]
+        shown = [mark for mark in marks if mark.kept and says_where(mark)]
         still = [mark for mark in shown if not mark.selected]
         painter.setOpacity(opacity)
         if live:
@@ -95,7 +95,8 @@ class EllipseLayer:
         return self._picture
 
 
-def _says_where(mark: Mark) -> bool:
+def says_where(mark: Mark) -> bool:
+    """Return whether a particle's ellipse would be smaller than the picture."""
     return mark.sigma is not None and min(mark.sigma) <= ANYWHERE
 
 

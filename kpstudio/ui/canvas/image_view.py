@@ -201,7 +201,7 @@ class Canvas(PictureView):
         if self._gesture is not None:
             self._gesture.move(pointer)
             if self._is_due or self.band is not None:
-                self.repaint()
+                self._show_changes()
         else:
             self._hover(pointer)
         if self._session.picture(self._renderer.shown_role) is not None:

@@ -28,6 +28,9 @@ from kpstudio.ui.canvas.palette import Shape, colour_of, shape_of
 REACH = 14.0
 """How near to a particle's middle, in points, a click picks it."""
 
+DOT_REACH = 26.0
+"""All of a marker lies within this many points of its middle, whatever its state."""
+
 _DOT = 6.5
 _SMALL_DOT = 3.5
 _FAINT = 0.22
@@ -93,18 +96,26 @@ class ParticleOverlay:
             return
         name, ratio = font.toString(), painter.device().devicePixelRatio()
         taken: list[QRectF] = []
-        for mark, place in zip(reversed(self.marks), reversed(self._places), strict=True):
-            label = number_picture(mark.identity + 1, name, ratio)
-            size = label.deviceIndependentSize()
-            corner = (place[0] + _DOT * 0.7, place[1] - _DOT * 0.6 - size.height())
-            area = QRectF(QPointF(*corner), size)
-            clarity = _clarity(mark)
-            if clarity < _CLEAR and not mark.hovered and any(area.intersects(t) for t in taken):
+        areas = self.label_areas(font, ratio)
+        for mark, area in zip(reversed(self.marks), reversed(areas), strict=True):
+            if gives_way(mark) and any(area.intersects(other) for other in taken):
                 continue
             taken.append(area)
-            painter.setOpacity(opacity * clarity)
-            painter.drawPixmap(on_grid(corner, ratio), label)
+            painter.setOpacity(opacity * _clarity(mark))
+            corner = on_grid((area.x(), area.y()), ratio)
+            painter.drawPixmap(corner, number_picture(mark.identity + 1, name, ratio))
         painter.setOpacity(1.0)
+
+    def label_areas(self, font: QFont, ratio: float) -> tuple[QRectF, ...]:
+        """Return where the number of each mark belongs; empty rectangles on a small canvas."""
+        if self._small:
+            return tuple(QRectF() for _ in self.marks)
+        name = font.toString()
+        areas: list[QRectF] = []
+        for mark, (x, y) in zip(self.marks, self._places, strict=True):
+            size = number_picture(mark.identity + 1, name, ratio).deviceIndependentSize()
+            areas.append(QRectF(QPointF(x + _DOT * 0.7, y - _DOT * 0.6 - size.height()), size))
+        return tuple(areas)
 
     def _paint_dot(self, painter: QPainter, mark: Mark, place: Point) -> None:
         ratio = painter.device().devicePixelRatio()
@@ -142,6 +153,11 @@ def dot_picture(identity: int, small: bool, selected: bool, hovered: bool, ratio
 def on_grid(corner: Point, ratio: float) -> QPointF:
     """Return the nearest corner on whole device pixels, where a kept picture stays crisp."""
     return QPointF(round(corner[0] * ratio) / ratio, round(corner[1] * ratio) / ratio)
+
+
+def gives_way(mark: Mark) -> bool:
+    """Return whether a particle's number is left out where it would lie on another's."""
+    return _clarity(mark) < _CLEAR and not mark.hovered
 
 
 def _clarity(mark: Mark) -> float:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from kpstudio.session.document import Document
 from kpstudio.session.session import Session
 from kpstudio.session.view import Role, ViewState
+from kpstudio.ui.canvas.damage import Content, damage
 from kpstudio.ui.canvas.frame import paint_band, paint_chip, paint_frame, paint_sentence
 from kpstudio.ui.canvas.linked import LinkedViews
 from kpstudio.ui.canvas.mapping import Framing, Viewport, fit_scale, zoomed
@@ -28,6 +29,9 @@ TITLES: dict[Role, str] = {
     "edited": "Edited",
     "difference": "Edited − reconstruction",  # noqa: RUF001 (a minus sign is meant)
 }
+
+_CHANGES = QEvent.Type(QEvent.registerEventType())
+"""Sent by a view to itself: something is due."""
 
 RELAXED_MS = 33
 """How often at most a view repaints that the hand is not on."""
@@ -59,10 +63,12 @@ class PictureView(QWidget):
         self._title = TITLES[role]
         self._marks: tuple[Mark, ...] | None = None
         self._is_due = False
+        self._is_expected = False
+        self._shown: Content | None = None
         self._looks: tuple[object, ...] = ()
         self._frame_image = QImage()
         self._calm = QTimer(self, singleShot=True, interval=RELAXED_MS)
-        self._calm.timeout.connect(self.update)
+        self._calm.timeout.connect(self._show_changes)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(80, 80)
@@ -216,8 +222,9 @@ class PictureView(QWidget):
     def _refresh(self) -> None:
         """Repaint: at once where the hand is, else soon."""
         if not self._small and (self._role == self._session.view.main or self.has_hand):
+            if not self._is_due:
+                QCoreApplication.postEvent(self, QEvent(_CHANGES))
             self._is_due = True
-            self.update()
         elif not self._calm.isActive():
             self._calm.start()
 
@@ -253,9 +260,44 @@ class PictureView(QWidget):
             self.setAccessibleDescription(text)
 
     # -- painting --------------------------------------------------------------------------------
+    def _show_changes(self) -> None:
+        """Paint what differs from what is on screen, now."""
+        self._is_due = False
+        content = self._content()
+        region = damage(self._shown, content)
+        self._shown = content
+        if region is not None and region.isEmpty():
+            self.painted.emit(self._session.picture(self._renderer.shown_role))
+            return
+        self._is_expected = True
+        if region is None:
+            self.repaint()
+        else:
+            self.repaint(region)
+        if self._is_expected:  # hidden: nothing was painted
+            self._is_expected, self._shown = False, None
+
+    def customEvent(self, event: QEvent) -> None:
+        """Paint what was found to be due, unless it was painted meanwhile."""
+        if event.type() == _CHANGES and self._is_due:
+            self._show_changes()
+
+    def _content(self) -> Content:
+        """Return what the next paint will show."""
+        marks, look, viewport = self._current_marks(), self._look(), self.viewport
+        title = TITLES["input"] if self._session.view.show_original else self._title
+        frame = (title, self._colours, self.has_ring, self.size(), self.devicePixelRatioF())
+        ground = self._renderer.ground(viewport, look, *frame) if self.band is None else None
+        picture = self._session.picture(self._renderer.shown_role)
+        overlay = ParticleOverlay(marks, viewport, small=self._small)
+        labels = overlay.label_areas(look.font, self.devicePixelRatioF())
+        return Content(ground, None if picture is None else picture.pixels, marks, labels)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the picture, its particles, and the frame around them."""
-        self._is_due = False
+        if not self._is_expected:  # part of it, or into a picture that somebody takes of it
+            self._shown = None
+        self._is_expected = False
         painter = QPainter(self)
         view = (float(self.width()), float(self.height()))
         viewport = self.viewport

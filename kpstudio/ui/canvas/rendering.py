@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
 from kpstudio.session.view import LayerView, Role
+from kpstudio.ui.canvas.damage import Ground
 from kpstudio.ui.canvas.ellipses import EllipseLayer
 from kpstudio.ui.canvas.mapping import Framing, Viewport
 from kpstudio.ui.canvas.marks import Mark, Place
@@ -19,6 +20,9 @@ from kpstudio.ui.canvas.trails import TrailLayer
 
 if TYPE_CHECKING:
     from kpstudio.session.session import Picture, Session
+
+_LOCAL = frozenset({"picture", "particles", "ellipses", "labels"})
+"""Layers that paint the picture, or nothing far from a particle."""
 
 SHARP = 14.0
 """From this many screen pixels per pixel of the picture on, its pixels are shown as squares."""
@@ -116,10 +120,50 @@ class Renderer:
             look.smooth and viewport.scale * ratio < SHARP,
         )
         overlay = ParticleOverlay(marks, viewport, small=look.small)
-        hidden = self._session.view.overlays_hidden
-        for layer in reversed(self._session.view.layers):
-            if layer.visible and layer.opacity > 0 and not (hidden and layer.name != "picture"):
-                self._paint_layer(painter, layer, view, viewport, overlay, look)
+        for layer in self._layers():
+            self._paint_layer(painter, layer, view, viewport, overlay, look)
+
+    def ground(self, viewport: Viewport, look: Look, *more: object) -> Ground | None:
+        """Return what else the painting depends on; None when that cannot be compared.
+
+        Args:
+            viewport: Where the picture lies.
+            look: How it is painted.
+            more: What the canvas paints besides.
+        """
+        rest: list[object] = [*more, look, self.shown_role]
+        ellipses = False
+        for layer in self._layers():
+            rest.append(layer)
+            if layer.name in ("input", "reconstruction"):
+                rest.append(self._session.picture(layer.name))
+            elif layer.name not in _LOCAL and self._is_painted(layer, look):
+                return None
+            ellipses = ellipses or layer.name == "ellipses"
+        glimpse = 0.0 if look.small else self._glimpse_px() * viewport.scale
+        return Ground(viewport, glimpse, ellipses and not look.small, tuple(rest))
+
+    def _layers(self) -> list[LayerView]:
+        """Return the layers that are shown, the lowest first."""
+        view = self._session.view
+        return [
+            layer
+            for layer in reversed(view.layers)
+            if layer.visible
+            and layer.opacity > 0
+            and not (view.overlays_hidden and layer.name != "picture")
+        ]
+
+    def _is_painted(self, layer: LayerView, look: Look) -> bool:
+        """Return whether a layer that is shown paints anything of this document."""
+        if look.small:
+            return False
+        if layer.name == "springs":
+            latents = self._session.document.latents(self.frame)
+            return latents is not None and max(latents.topology.level, default=0) > 0
+        if layer.name == "trails":
+            return bool(self._session.document.encoded.tracks.links_before(self.frame))
+        return True
 
     def _paint_layer(
         self,
