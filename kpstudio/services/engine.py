@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+RELAXED_S = 0.03
+"""How often at most previews are compared with the reconstruction while that is looked at beside
+the edited picture; the exact picture brings its own difference."""
+
 _KINDS = (
     "device", "pair", "model", "media", "decode", "encode", "tidy", "roll", "prefetch",
     "background", "warm",
@@ -67,6 +71,7 @@ class Engine:
         self._compositor: tuple[Key, Compositor | None, int] | None = None
         self._newest: Wanted | None = None
         self._complaint = ""
+        self._compared = 0.0
         self._meter = Meter()
         session.picture_wanted.connect(self._on_wanted)
         session.encoding_wanted.connect(self._on_encoding_wanted)
@@ -403,7 +408,9 @@ class Engine:
         if not self._show("edited", key, picture):
             return
         frame = self._frames.get(key)
-        if frame is not None:
+        at_once = self._session.view.main == "difference"
+        if frame is not None and (at_once or started - self._compared > RELAXED_S):
+            self._compared = started
             changed = difference(pixels, frame.reconstruction.pixels)
             self._show(
                 "difference",

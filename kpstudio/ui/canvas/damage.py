@@ -85,13 +85,16 @@ def _placed(content: Content) -> Mapping[int, tuple[Mark, QRectF]]:
 
 def _pixels(before: Bytes, after: Bytes, viewport: Viewport) -> QRegion:
     """Return the rectangle of the view that holds every pixel that differs."""
-    differs = (before != after).any(axis=2)
-    rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+    height, width = after.shape[:2]
+    differs = (before != after).reshape(height, -1)
+    rows = np.flatnonzero(differs.any(axis=1))
     if not len(rows):
         return QRegion()
+    seen = differs[rows[0] : rows[-1] + 1].any(axis=0)
+    columns = np.flatnonzero(seen.reshape(width, -1).any(axis=1))
     # one more on each side: the painter interpolates between neighbours
-    across = viewport.width / after.shape[1]
-    down = viewport.height / after.shape[0]
+    across = viewport.width / width
+    down = viewport.height / height
     left, top = (int(columns[0]) - 1) * across, (int(rows[0]) - 1) * down
     right, bottom = (int(columns[-1]) + 2) * across, (int(rows[-1]) + 2) * down
     return QRegion(

@@ -44,8 +44,24 @@ _WHITE = QColor(255, 255, 255)
 class ParticleOverlay:
     """Paints marks and says which one is under the mouse."""
 
-    def __init__(self, marks: Sequence[Mark], viewport: Viewport, *, small: bool = False) -> None:
+    def __init__(
+        self,
+        marks: Sequence[Mark],
+        viewport: Viewport,
+        *,
+        small: bool = False,
+        part: QRectF | None = None,
+    ) -> None:
+        """Place the marks.
+
+        Args:
+            marks: In painting order.
+            viewport: Where the picture lies.
+            small: Paint small dots and no numbers.
+            part: Of the view, to be painted; None for all of it.
+        """
         self.marks = tuple(marks)
+        self._part = part
         self._viewport = viewport
         self._small = small
         self._places = [viewport.to_view(mark.at) for mark in self.marks]
@@ -82,8 +98,9 @@ class ParticleOverlay:
                 if mark.selected and side:
                     _paint_box(painter, place, side)
         for mark, place in pairs:
-            painter.setOpacity(opacity * _clarity(mark))
-            self._paint_dot(painter, mark, place)
+            if self._is_asked(*place, DOT_REACH):
+                painter.setOpacity(opacity * _clarity(mark))
+                self._paint_dot(painter, mark, place)
         painter.setOpacity(1.0)
 
     def paint_labels(self, painter: QPainter, opacity: float, font: QFont) -> None:
@@ -101,6 +118,8 @@ class ParticleOverlay:
             if gives_way(mark) and any(area.intersects(other) for other in taken):
                 continue
             taken.append(area)
+            if self._part is not None and not self._part.intersects(area):
+                continue
             painter.setOpacity(opacity * _clarity(mark))
             corner = on_grid((area.x(), area.y()), ratio)
             painter.drawPixmap(corner, number_picture(mark.identity + 1, name, ratio))
@@ -113,9 +132,19 @@ class ParticleOverlay:
         name = font.toString()
         areas: list[QRectF] = []
         for mark, (x, y) in zip(self.marks, self._places, strict=True):
-            size = number_picture(mark.identity + 1, name, ratio).deviceIndependentSize()
-            areas.append(QRectF(QPointF(x + _DOT * 0.7, y - _DOT * 0.6 - size.height()), size))
+            width, height = _number_size(mark.identity + 1, name, ratio)
+            areas.append(QRectF(x + _DOT * 0.7, y - _DOT * 0.6 - height, width, height))
         return tuple(areas)
+
+    def _is_asked(self, x: float, y: float, reach: float) -> bool:
+        """Return whether what is painted within `reach` of a place is in the part to be painted."""
+        part = self._part
+        if part is None:
+            return True
+        return (
+            part.left() - reach < x < part.right() + reach
+            and part.top() - reach < y < part.bottom() + reach
+        )
 
     def _paint_dot(self, painter: QPainter, mark: Mark, place: Point) -> None:
         ratio = painter.device().devicePixelRatio()
@@ -250,6 +279,12 @@ def _outline(shape: Shape, radius: float) -> QPolygonF:
     angles = [math.radians(turn + 360.0 * corner / count) for corner in range(count)]
     reach = radius * stretch
     return QPolygonF([QPointF(reach * math.cos(a), reach * math.sin(a)) for a in angles])
+
+
+@lru_cache(maxsize=512)
+def _number_size(number: int, font_key: str, ratio: float) -> Point:
+    size = number_picture(number, font_key, ratio).deviceIndependentSize()
+    return size.width(), size.height()
 
 
 @lru_cache(maxsize=512)

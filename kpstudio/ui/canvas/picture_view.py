@@ -301,7 +301,8 @@ class PictureView(QWidget):
         painter = QPainter(self)
         view = (float(self.width()), float(self.height()))
         viewport = self.viewport
-        self._renderer.paint(painter, view, viewport, self._current_marks(), self._look())
+        part = QRectF(event.region().boundingRect())
+        self._renderer.paint(painter, view, viewport, self._current_marks(), self._look(), part)
         picture = self._session.picture(self._renderer.shown_role)
         if picture is None:
             sentence = empty_sentence(self._session, self._role)

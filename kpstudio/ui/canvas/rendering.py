@@ -96,6 +96,7 @@ class Renderer:
         viewport: Viewport,
         marks: tuple[Mark, ...],
         look: Look,
+        part: QRectF | None = None,
     ) -> None:
         """Paint the canvas's content, without chip, border or rubber band.
 
@@ -105,6 +106,7 @@ class Renderer:
             viewport: Where the picture lies.
             marks: The particles, in painting order.
             look: Colours and font.
+            part: Of the view, to be painted; None for all of it.
         """
         target = _target(viewport)
         everything = QRectF(0, 0, *view)
@@ -119,7 +121,7 @@ class Renderer:
             QPainter.RenderHint.SmoothPixmapTransform,
             look.smooth and viewport.scale * ratio < SHARP,
         )
-        overlay = ParticleOverlay(marks, viewport, small=look.small)
+        overlay = ParticleOverlay(marks, viewport, small=look.small, part=part)
         for layer in self._layers():
             self._paint_layer(painter, layer, view, viewport, overlay, look)
 
