@@ -25,12 +25,16 @@ class ActionFigures:
         train_accuracy: The same of the training clips.
         chance: Share that telling the most frequent training action would reach, percent.
         clips: Test clips.
+        keypoints: K.
+        confusion: How many test clips of each action (row) were told to be each action.
     """
 
     accuracy: float
     train_accuracy: float
     chance: float
     clips: int
+    keypoints: int
+    confusion: tuple[tuple[int, ...], ...]
 
 
 class ActionNet(nn.Module):
@@ -104,12 +108,21 @@ def recognise(
             loss.backward()
             optimiser.step()
 
-    def share(clips: Tensor, labels: Tensor) -> float:
+    def told(clips: Tensor) -> Int[Tensor, " N"]:
         with torch.no_grad():
-            told = torch.cat([net(part).argmax(-1) for part in scaled(clips).split(256)])
-        return 100.0 * float((told == labels).float().mean())
+            return torch.cat([net(part).argmax(-1) for part in scaled(clips).split(256)])
+
+    def share(right: Tensor) -> float:
+        return 100.0 * float(right.float().mean())
 
     most = int(train[1].bincount(minlength=actions).argmax())
+    guess = told(test[0])
+    pairs = (test[1] * actions + guess).bincount(minlength=actions**2).view(actions, actions)
     return ActionFigures(
-        share(*test), share(*train), 100.0 * float((test[1] == most).float().mean()), len(test[0])
+        share(guess == test[1]),
+        share(told(train[0]) == train[1]),
+        share(test[1] == most),
+        len(test[0]),
+        train[0].shape[2],
+        tuple(map(tuple, pairs.tolist())),
     )

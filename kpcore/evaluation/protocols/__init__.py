@@ -20,6 +20,7 @@ PROTOCOLS = MappingProxyType(
         "landmarks": "kpcore.evaluation.protocols.landmarks",
         "attributes": "kpcore.evaluation.protocols.attributes",
         "pose": "kpcore.evaluation.protocols.pose",
+        "actions": "kpcore.evaluation.protocols.actions",
         "locality": "kpcore.evaluation.protocols.locality",
         "counting": "kpcore.evaluation.protocols.counting",
         "digits": "kpcore.evaluation.protocols.digits",

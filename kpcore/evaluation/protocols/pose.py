@@ -31,23 +31,34 @@ class PoseOptions:
     steps: int = pose.STEPS
 
 
+def require_people(subject: Subject) -> None:
+    """Raise unless the data are people of whom joints and actions are known.
+
+    Raises:
+        InputError: They are not.
+    """
+    if subject.data != _DATA:
+        raise InputError(
+            f"joints and actions of '{subject.data}' are not known; use --data {_DATA}"
+        )
+
+
 def run(subject: Subject, options: PoseOptions) -> Report:
     """Return the figures of each level and of all keypoints, beside the true joints'.
 
     Raises:
         InputError: The data are not stick figures, whose joints and actions are known.
     """
-    if subject.data != _DATA:
-        raise InputError(
-            f"joints and actions of '{subject.data}' are not known; use --data {_DATA}"
-        )
+    require_people(subject)
     stills = pose.watch_both(subject.model, options.videos, options.frames)
     clips = pose.watch_both(subject.model, options.clips, options.clip_frames)
     levels = subject.model.capabilities.levels
     names = [(f"level {level + 1}", level) for level in range(levels)] if levels > 1 else []
-    rows: list[tuple[Cell, ...]] = []
-    for name, level in (*names, ("all keypoints", None)):
-        rows.append(_row(name, pose.measure(stills, clips, level, steps=options.steps)))
+    found = {
+        name: pose.measure(stills, clips, level, steps=options.steps)
+        for name, level in (*names, ("all keypoints", None))
+    }
+    rows: list[tuple[Cell, ...]] = [_row(name, figures) for name, figures in found.items()]
     rows.append(_row("true joints", pose.measure_truth(clips, steps=options.steps)))
     table = Table(
         "Figures",
@@ -65,9 +76,8 @@ def run(subject: Subject, options: PoseOptions) -> Report:
             "data": _DATA,
             "videos": options.videos,
             "frames": options.frames,
-            "rmse_percent": rows[-2][2],
-            "left_right_percent": rows[-2][4],
-            "action_percent": rows[-2][5],
+            "rmse_percent": {name: figures.rmse for name, figures in found.items()},
+            "left_right_percent": {name: figures.left_right for name, figures in found.items()},
         },
         (table,),
     )

@@ -24,6 +24,10 @@ def test_motion_tells_the_action():
     assert figures.accuracy > 90.0
     assert figures.chance == pytest.approx(100.0 / 3.0)
     assert figures.clips == 30
+    assert figures.keypoints == 1
+    assert [sum(row) for row in figures.confusion] == [10, 10, 10]
+    right = sum(figures.confusion[action][action] for action in range(3))
+    assert figures.accuracy == pytest.approx(100.0 * right / 30.0)
 
 
 def test_labels_without_meaning_are_told_no_better_than_by_chance():
