@@ -67,6 +67,7 @@ def run(subject: Subject, options: DigitOptions) -> Report:
             "pictures": len(rows),
             "digits": digits,
             "psnr_db": round(psnr, 2),
+            "percent": figures,
         },
         (
             Table(
