@@ -1,4 +1,4 @@
-"""The command line `kp`: train, models, info, encode, eval, import, change.
+"""The command line `kp`: train, models, info, encode, eval, table, rollout, import, change.
 
 Commands are frozen dataclasses that tyro reads; each imports what is slow (torch) when it runs.
 """
@@ -22,6 +22,7 @@ from kpcore.cli.importing import Import
 from kpcore.cli.info import Info
 from kpcore.cli.models import Models
 from kpcore.cli.rollout import Rollout
+from kpcore.cli.table import Table as PaperTable
 from kpcore.cli.train import Train
 from kpcore.errors import InputError, KpError, TrainingError, nearest
 
@@ -33,6 +34,7 @@ _COMMANDS: dict[str, type[Any]] = {
     "info": Info,
     "encode": Encode,
     "eval": Evaluate,
+    "table": PaperTable,
     "rollout": Rollout,
     "import": Import,
     "change": Change,

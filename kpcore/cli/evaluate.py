@@ -76,7 +76,7 @@ class Evaluate:
         subject = protocols.Subject(model, self.checkpoint, data, dict(trained_on))
         with Console(stderr=True).status(f"{self.protocol}: measuring on {data}"):
             report = protocol.run(subject, options)
-        _print_report(report, console)
+        print_report(report, console)
         if self.out is not None:
             names = ", ".join(str(path) for path in write(report, self.out))
             console.print(f"written: {names}", markup=False)
@@ -101,7 +101,8 @@ def _print_protocols(console: Console) -> None:
         console.print(table)
 
 
-def _print_report(report: Report, console: Console) -> None:
+def print_report(report: Report, console: Console) -> None:
+    """Print the headline facts and the first table."""
     from kpcore.evaluation.report import shown
 
     console.print(Text(report.title, style="bold"))
