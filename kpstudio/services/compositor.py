@@ -61,12 +61,15 @@ _Stack: TypeAlias = dict[int, tuple[_Window, float]]
 class Compositor:
     """Composes one decoding's layers for any positions; used by one thread at a time."""
 
-    def __init__(self, layers: Layers, identity: tuple[int, ...]) -> None:
+    def __init__(
+        self, layers: Layers, identity: tuple[int, ...], before: Compositor | None = None
+    ) -> None:
         """Copy the layers of the first image of a decoding.
 
         Args:
             layers: Of the decoding.
             identity: Of the particles that were decoded, in the order of the layers.
+            before: Of an earlier decoding: where the glimpses are the same, they stay placed.
         """
         self.identity = identity
         self.patches: FloatArray = np.array(layers.patches[0].float().cpu().numpy())
@@ -78,6 +81,8 @@ class Compositor:
         self._targets = _samples(height), _samples(width)
         self._source = _samples(side)
         self._placed: dict[int, _Window] = {}
+        if before is not None and before._has_glimpses(self):
+            self.patches, self._placed = before.patches, dict(before._placed)
         self._last: tuple[_Stack, NDArray[np.uint8]] | None = None
 
     @property
@@ -91,6 +96,14 @@ class Compositor:
         return (
             self.identity == other.identity
             and np.array_equal(self.background, other.background)
+            and np.array_equal(self.patches, other.patches)
+        )
+
+    def _has_glimpses(self, other: Compositor) -> bool:
+        """Return whether its glimpses lie as another's on canvases of one size."""
+        return (
+            (self.identity, self._scale) == (other.identity, other._scale)
+            and self.background.shape == other.background.shape
             and np.array_equal(self.patches, other.patches)
         )
 

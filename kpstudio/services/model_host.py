@@ -112,6 +112,7 @@ class ModelHost:
         self._media_key = 0
         self._rule: FramingRule | None = None
         self._decoder: tuple[Encoding, Decoder] | None = None
+        self._compositor: Compositor | None = None
         self._readers: list[PictureReader] = []
         self._warned: set[str] = set()
 
@@ -170,7 +171,7 @@ class ModelHost:
 
         manifest = model.manifest
         self._rule = from_plain(FramingRule, manifest.data.get("framing") or {})
-        self._model, self._decoder = model, None
+        self._model, self._decoder, self._compositor = model, None, None
         self._model_key += 1
         return ModelInfo(
             key=self._model_key,
@@ -373,7 +374,8 @@ class ModelHost:
             )
         took = (time.perf_counter() - started) * 1000.0
         identity = encoding.latents.topology.identity
-        compositor, extras = _overlays(decoding, latents, identity, pixels)
+        compositor, extras = _overlays(decoding, latents, identity, pixels, self._compositor)
+        self._compositor = compositor
         changed = None if reconstruction is None else difference(pixels, reconstruction)
         return Exact(pixels, changed, extras, compositor, took)
 
@@ -396,7 +398,11 @@ class ModelHost:
 
 
 def _overlays(
-    decoding: Decoding, latents: Latents, identity: tuple[int, ...], pixels: Bytes
+    decoding: Decoding,
+    latents: Latents,
+    identity: tuple[int, ...],
+    pixels: Bytes,
+    before: Compositor | None,
 ) -> tuple[Compositor | None, Overlays]:
     """What previews and overlays need of a decoding."""
     decoded = latents.topology.identity
@@ -406,7 +412,7 @@ def _overlays(
             made[name] = partial(_maps, found, decoded, identity)
     if decoding.layers is None:
         return None, Overlays(made)
-    compositor = Compositor(decoding.layers, decoded)
+    compositor = Compositor(decoding.layers, decoded, before)
     compositor.begin(latents, pixels)
     made["glimpses"] = partial(compositor.glimpses, identity)
     made["masks"] = partial(compositor.masks, latents, identity)

@@ -120,3 +120,19 @@ def test_goes_on_from_the_models_own_picture() -> None:
     np.testing.assert_array_equal(compositor.pixels(latents), known)
     moved = compositor.pixels(latents.with_rows("presence", (0,), (0.0,)))
     assert 0 < (moved != known).any(-1).sum() <= (SIDE + 3) ** 2
+
+
+def test_glimpses_that_are_the_same_stay_placed_over_a_new_background() -> None:
+    layers, latents = make_layers("over"), make_latents(0)
+    before = Compositor(layers, tuple(range(COUNT)))
+    before.pixels(latents)
+    fresh = Layers(layers.patches.clone(), layers.background * 0.5, layers.rule)
+    after = Compositor(fresh, tuple(range(COUNT)), before)
+    want = Compositor(fresh, tuple(range(COUNT))).pixels(latents)
+    np.testing.assert_array_equal(after.pixels(latents), want)
+    assert all(after._placed[row] is before._placed[row] for row in range(COUNT))
+    other = Layers(layers.patches * 0.5, layers.background, layers.rule)
+    want = Compositor(other, tuple(range(COUNT))).pixels(latents)
+    np.testing.assert_array_equal(
+        Compositor(other, tuple(range(COUNT)), before).pixels(latents), want
+    )
