@@ -12,8 +12,8 @@ from kpcore.errors import InputError
 class LavaeConfig:
     """Sizes, schedules and loss weights; defaults are the paper's for multi-dSprites.
 
-    Schedules are fractions of a run, so that a short run keeps the paper's proportions (30 k and
-    60 k of 100 k steps).
+    Schedules are fractions of a run until locations settle, so that a short run keeps the paper's
+    proportions (30 k and 60 k of 100 k steps).
 
     Attributes:
         image_size: Side of the square pictures in pixels; a multiple of 4.
@@ -23,6 +23,7 @@ class LavaeConfig:
         features: L, numbers of an object's appearance.
         sprite: Side of a decoded sprite in pixels; odd, so that it has a middle pixel.
         width: Channels of all three networks; 48 gives the paper's half a million weights.
+        sprite_width: Channels of the sprite decoder where it has others; 0 for `width`.
         half_appearance: Compute the appearance map at half resolution (a departure that halves the
             time of a step and costs nothing).
         gamma: Factor on the location logits; 0 for half the logarithm of the number of pixels.
@@ -38,6 +39,10 @@ class LavaeConfig:
         forced_floor: Probability that n is forced to 1 from then on.
         restricted: Share of the other pictures whose locations are drawn from the counted maxima
             alone, which sharpens sprites; the rest draw from all pixels, which shapes locations.
+        settled: Fraction of the run from which the location network and the auxiliary VAE stay as
+            they are and objects lie at the counted maxima; what is left of the run is appearance
+            and sprites, at half the time of a step. The paper has 1: never, though its rate of the
+            location network falls to a hundredth.
         auxiliary_steps: Steps in which only the auxiliary VAE learns.
         auxiliary_floor: Weight of its map in the location loss at the end; the paper: 0. With
             little of it, counts of more objects than were seen worsen late in a run.
@@ -61,6 +66,7 @@ class LavaeConfig:
     features: int = 32
     sprite: int = 21
     width: int = 48
+    sprite_width: int = 0
     half_appearance: bool = False
     gamma: float = 4.0
     threshold: float = 4.0
@@ -71,6 +77,7 @@ class LavaeConfig:
     forced_to: float = 0.6
     forced_floor: float = 0.1
     restricted: float = 0.5
+    settled: float = 1.0
     auxiliary_steps: int = 1_000
     auxiliary_floor: float = 0.0
     auxiliary_height: float = 10.0

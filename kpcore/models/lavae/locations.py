@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from kornia.filters import gaussian_blur2d
-from torch import Tensor
+from torch import Tensor, fft
 from torch.nn import functional as F
 
 _TIE = 1e-3
@@ -20,6 +20,20 @@ def blurred(maps: Float[Tensor, "B 1 H W"], sigma: float) -> Float[Tensor, "B 1 
     """Return maps blurred by a Gaussian, in pixels, with zeros around them."""
     side = 2 * math.ceil(3 * sigma) + 1
     return gaussian_blur2d(maps, (side, side), (sigma, sigma), border_type="constant")
+
+
+def laid_over(
+    maps: Float[Tensor, "B H W"], drawn: Float[Tensor, "B H W"], reach: int = 4
+) -> Float[Tensor, "B H W"]:
+    """Return maps moved, all alike by up to `reach` pixels, to where they match what is drawn."""
+    spectrum = (fft.rfft2(drawn.float()) * fft.rfft2(maps.float()).conj()).sum(0)
+    match = fft.irfft2(spectrum, s=maps.shape[-2:]).roll((reach, reach), (0, 1))
+    near = match[: 2 * reach + 1, : 2 * reach + 1]
+    if float(near.max()) <= float(near[reach, reach]) + _TIE:
+        return maps
+    down, right = divmod(int(near.argmax()), 2 * reach + 1)
+    down, right = down - reach, right - reach
+    return F.pad(maps, (right, -right, down, -down))
 
 
 def maxima(logits: Float[Tensor, "B H W"], threshold: float, radius: int) -> Bool[Tensor, "B H W"]:
@@ -102,9 +116,14 @@ class _Place(torch.autograd.Function):
         margin = side // 2
         wide = F.pad(grad, (margin,) * 4).flatten(2)
         back = wide.gather(2, rows[:, None].expand(-1, channels, -1)).view_as(sprite)
-        held = grad.clamp(-ctx.clamp, ctx.clamp).reshape(1, batch * channels, ctx.size, ctx.size)
-        found = F.conv2d(held, sprite.contiguous(), groups=batch, padding=margin)
-        return found.view(batch, -1), back, None, None
+        if not ctx.needs_input_grad[0]:
+            return None, back, None, None
+        room = ctx.size + side - 1
+        held = F.pad(grad.clamp(-ctx.clamp, ctx.clamp).float(), (margin,) * 4)
+        # A correlation with sprites of hundreds of pixels is many times faster by Fourier.
+        spectrum = fft.rfft2(held) * fft.rfft2(sprite.float(), s=(room, room)).conj()
+        found = fft.irfft2(spectrum.sum(1), s=(room, room))[:, : ctx.size, : ctx.size]
+        return found.reshape(batch, -1), back, None, None
 
 
 def _windows(index: Int[Tensor, " B"], size: int, side: int) -> Int[Tensor, "B S"]:

@@ -39,7 +39,7 @@ class Lavae(KeypointModel):
         c = config
         self.appearance = AppearanceMap(c.channels, c.width, c.features, c.half_appearance)
         self.location = LocationMap(c.channels, c.width)
-        self.sprites = SpriteDecoder(c.features, c.width, c.channels, c.sprite)
+        self.sprites = SpriteDecoder(c.features, c.sprite_width or c.width, c.channels, c.sprite)
         self.auxiliary = GridVae(c.channels, c.auxiliary_width, 8, halvings=2)
         self.count_logits = nn.Parameter(torch.zeros(c.objects + 1))
 
@@ -62,7 +62,8 @@ class Lavae(KeypointModel):
     def binary(self, image: Image) -> Float[Tensor, "B C H W"]:
         """Return the pictures as the networks see them: every value 0 or 1."""
         seen = image if self.config.channels == 3 else image.mean(1, keepdim=True)
-        return (seen > 0.5).to(image.dtype)
+        binary = (seen > 0.5).to(image.dtype)
+        return binary.contiguous(memory_format=torch.channels_last)
 
     def logits(self, seen: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W"]:
         """Return the location logits, before gamma."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kpcore.api import Batch, Group, LossReport, Phase, Progress
 from kpcore.models.lavae.config import GridVaeConfig, LavaeConfig
-from kpcore.models.lavae.locations import Draw, blurred, draw, place_sprites
+from kpcore.models.lavae.locations import Draw, blurred, draw, laid_over, place_sprites
 from kpcore.models.lavae.model import GridVaeModel, Lavae, binary_cross_entropy
 from kpcore.models.lavae.networks import GridPosterior
 
@@ -29,6 +29,7 @@ class LavaeObjective:
     Departs from the paper, as far as it says: the squared distance to that map is summed over
     pixels, the map is turned into blobs ten logits high, and the likelihood's floor has no clamp
     from below. Each decides between counting right and not at all on short runs.
+    Where `settled` is below 1, locations stay as they are from there on.
     """
 
     def __init__(self, model: Lavae, config: LavaeConfig) -> None:
@@ -38,28 +39,44 @@ class LavaeObjective:
         """Return the loss of a batch."""
         c, model = self._config, self._model
         seen = model.binary(batch.image)
+        if progress.step >= max(c.auxiliary_steps, c.settled * progress.steps):
+            return self._sharpened(seen)
         cells = model.auxiliary.posterior(seen)
         terms = {"auxiliary": _bound(model.auxiliary(cells.draw()), seen, cells)}
         if progress.step < c.auxiliary_steps:
             # The other weights have no gradient yet: zeros would make Adam's first true steps
             # several times too long, and sprites would vanish for good.
             return LossReport(terms["auxiliary"], terms)
-        done = _joint(progress, c.auxiliary_steps)
+        done = _joint(progress, c)
         raw = model.logits(seen)
         with torch.no_grad():
-            target = self.target(cells)
+            target = self.target(cells, seen)
         off = (raw - target).square().flatten(1).sum(1).mean()
         terms["location map"] = self._weight(done) * off
-        terms |= self._objects(seen, raw, done)
+        share = 1.0 + _between(done, c.forced_until, c.forced_to) * (c.forced_floor - 1.0)
+        terms |= self._objects(seen, raw, done, share, c.restricted)
         counted = model.found(raw.detach())[1]
         monitors = {"objects": counted.float().mean(), "map error": off.detach()}
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
 
-    def target(self, cells: GridPosterior) -> Float[Tensor, "B H W"]:
+    def _sharpened(self, seen: Float[Tensor, "B C H W"]) -> LossReport:
+        """The bound with the locations as they are: only what lies there is still learned."""
+        self._model.location.eval()
+        with torch.no_grad():
+            raw = self._model.logits(seen)
+        terms = self._objects(seen, raw, done=1.0, forced=0.0, restricted=1.0)
+        monitors = {"objects": self._model.found(raw)[1].float().mean()}
+        return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+    def target(
+        self, cells: GridPosterior, seen: Float[Tensor, "B C H W"]
+    ) -> Float[Tensor, "B H W"]:
         """Return the logits that the auxiliary VAE asks for.
 
         Its map shows outlines and corners, and bright objects far above dim ones. So: the root of
-        each cell's KL, and blobs of an object's size in it, by the difference of two Gaussians.
+        each cell's KL, and blobs of an object's size in it, by the difference of two Gaussians. It
+        may tell of an object in a cell beside it, always on the same side, so that a sprite would
+        not cover its object: the map is moved to where it lies best over what is drawn.
         """
         c = self._config
         size = (c.image_size, c.image_size)
@@ -71,7 +88,7 @@ class LavaeObjective:
         ground = blobs.median()
         high = blobs.flatten().topk(int(blobs.numel() * (1.0 - _HIGH)) + 1).values[-1]
         height = (blobs - ground) / (high - ground + 1e-6)
-        return c.auxiliary_height * height.clamp(min=0.0).squeeze(1)
+        return c.auxiliary_height * laid_over(height.clamp(min=0.0).squeeze(1), seen.amax(1))
 
     def _weight(self, done: float) -> float:
         """Of the map: 1 at first, then falling to its floor."""
@@ -80,19 +97,25 @@ class LavaeObjective:
         return 1.0 + fall * (c.auxiliary_floor - 1.0)
 
     def _objects(
-        self, seen: Float[Tensor, "B C H W"], raw: Float[Tensor, "B H W"], done: float
+        self,
+        seen: Float[Tensor, "B C H W"],
+        raw: Float[Tensor, "B H W"],
+        done: float,
+        forced: float,
+        restricted: float,
     ) -> dict[str, Tensor]:
+        """The bound's terms; the last two are shares of the pictures."""
         c, model = self._config, self._model
         batch, device = len(seen), seen.device
         index, counted = model.found(raw.detach())
-        share = 1.0 + _between(done, c.forced_until, c.forced_to) * (c.forced_floor - 1.0)
-        forced = torch.rand(batch, device=device) < share
-        number = torch.where(forced, torch.ones_like(counted), counted)
+        single = torch.rand(batch, device=device) < forced
+        few = (torch.rand(batch, device=device) < restricted) & ~single
+        number = torch.where(single, torch.ones_like(counted), counted)
         start, end = c.temperature
         temperature = start * (end / start) ** done
         told = model.appearance(seen).flatten(2)
         logits = c.sharpness * raw.flatten(1)
-        allowed = self._allowed(logits, index, counted, forced)
+        allowed = self._allowed(logits, index, counted, few)
         taken = torch.zeros_like(logits, dtype=torch.bool)
         draws: list[Draw] = []
         for _ in range(int(number.max())):
@@ -130,12 +153,10 @@ class LavaeObjective:
         logits: Float[Tensor, "B N"],
         index: Int[Tensor, "B M"],
         counted: Int[Tensor, " B"],
-        forced: Bool[Tensor, " B"],
+        few: Bool[Tensor, " B"],
     ) -> Bool[Tensor, "B N"]:
-        """All pixels, or the counted maxima of some of the pictures whose number is not forced."""
-        c = self._config
-        few = (torch.rand(len(logits), device=logits.device) < c.restricted) & ~forced
-        slots = torch.arange(c.objects, device=logits.device)
+        """All pixels, or of the pictures in `few` the counted maxima alone."""
+        slots = torch.arange(self._config.objects, device=logits.device)
         best = torch.zeros_like(logits, dtype=torch.bool)
         best = best.scatter(1, index, slots < counted[:, None])
         return best | ~(few & (counted > 0))[:, None]
@@ -167,9 +188,10 @@ def _bound(logits: Tensor, seen: Tensor, cells: GridPosterior) -> Float[Tensor, 
     return nll + cells.kl().flatten(1).sum(1).mean()
 
 
-def _joint(progress: Progress, head: int) -> float:
-    """Share done of the steps after the head start."""
-    return min(1.0, max(0.0, (progress.step - head) / max(1, progress.steps - head)))
+def _joint(progress: Progress, config: LavaeConfig) -> float:
+    """Share done of the steps after the head start and before locations settle."""
+    head = config.auxiliary_steps
+    return _between(progress.step, head, max(head + 1.0, config.settled * progress.steps))
 
 
 def _between(value: float, start: float, end: float) -> float:
@@ -181,7 +203,7 @@ def phases(model: Lavae, config: LavaeConfig) -> Sequence[Phase]:
     """Everything is trained together; the location network has a rate of its own that falls."""
 
     def rate(progress: Progress, run: float) -> float:
-        done = _joint(progress, config.auxiliary_steps)
+        done = _joint(progress, config)
         return run * config.location_rate * config.location_decay**done
 
     group = Group(model.location, rate)

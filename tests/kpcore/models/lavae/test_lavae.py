@@ -11,7 +11,7 @@ from kpcore import registry
 from kpcore.api import Batch, Progress
 from kpcore.errors import InputError
 from kpcore.models.lavae.config import GridVaeConfig, LavaeConfig
-from kpcore.models.lavae.locations import draw, maxima, place_sprites
+from kpcore.models.lavae.locations import draw, laid_over, maxima, place_sprites
 from kpcore.models.lavae.model import GridVaeModel, Lavae, binary_cross_entropy
 from kpcore.models.lavae.objective import LavaeObjective
 
@@ -202,7 +202,7 @@ def test_the_target_is_high_where_cells_say_much(model: Lavae) -> None:
     mean = torch.zeros(2, 8, 8, 8)
     mean[0, :, 2, 5] = 4.0
     cells = GridPosterior(mean, torch.zeros_like(mean))
-    target = LavaeObjective(model, TINY).target(cells)
+    target = LavaeObjective(model, TINY).target(cells, torch.zeros(2, 3, 32, 32))
     assert target.shape == (2, 32, 32)
     peak = int(target[0].argmax())
     assert abs(peak % 32 - 21.5) <= 2
@@ -219,10 +219,39 @@ def test_the_corners_of_an_object_are_one_and_neighbours_are_two() -> None:
     mean[0, 0, 5:8, 5:8] = 1.5
     mean[0, 0, 5:8:2, 5:8:2] = 3.0
     mean[1, 0, 6, 6:10:3] = 3.0
-    target = LavaeObjective(Lavae(config), config).target(GridPosterior(mean, 0.0 * mean))
+    cells = GridPosterior(mean, 0.0 * mean)
+    target = LavaeObjective(Lavae(config), config).target(cells, torch.zeros(2, 3, 64, 64))
     found = maxima(target, config.threshold, config.radius)
     assert found.flatten(1).sum(1).tolist() == [1, 2]
     assert found[0].nonzero()[0].tolist() == pytest.approx([25.5, 25.5], abs=1.0)
+
+
+def test_a_map_beside_its_objects_is_moved_over_them() -> None:
+    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    places = ((9.0, 9.0), (20.0, 14.0))
+    drawn = torch.stack([((x - a).abs() <= 3) & ((y - b).abs() <= 3) for a, b in places]).float()
+    beside = torch.stack([(-((x - a - 2) ** 2 + (y - b + 3) ** 2) / 18).exp() for a, b in places])
+    moved = laid_over(beside, drawn)
+    peaks = [divmod(int(one.argmax()), 32) for one in moved]
+    assert peaks == [(9, 9), (14, 20)]
+    assert torch.equal(laid_over(beside, torch.zeros_like(drawn)), beside)
+
+
+def test_locations_settle_and_appearance_goes_on_learning(model: Lavae) -> None:
+    config = replace(TINY, settled=0.5, threshold=-99.0)
+    objective = LavaeObjective(model, config)
+    object.__setattr__(model, "config", config)
+    batch = Batch((torch.rand(4, 3, 32, 32) > 0.9).float())
+    assert "location map" in objective(batch, Progress(49, 100, 0.0)).terms
+    before = model.location.head.bias.detach().clone()
+    late = objective(batch, Progress(50, 100, 0.0))
+    late.total.backward()
+    assert set(late.terms) == {"reconstruction", "location", "appearance", "count"}
+    parts = (model.location, model.auxiliary)
+    assert all(w.grad is None for part in parts for w in part.parameters())
+    assert float(model.sprites.head.weight.grad.abs().max()) > 0.0
+    assert torch.equal(before, model.location.head.bias)
+    assert not model.location.training
 
 
 def test_forcing_falls_as_the_run_goes_on(model: Lavae) -> None:
