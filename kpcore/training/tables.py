@@ -39,13 +39,12 @@ _DLP = Study(
     ),
     {
         "small": Schedule(
-            2_000,
+            4_000,
             "cartoon-faces",
             pool=6_000,
-            batch=16,
+            batch=8,
             overrides=(
-                "image_size=64",
-                "encoder_channels=(16,32,64)",
+                "encoder_channels=(8,16)",
                 "particles=10",
                 "prior_kept=10",
                 "features=6",
