@@ -149,6 +149,26 @@ class VideoPredictor(Protocol):
         ...
 
 
+@runtime_checkable
+class Prior(Protocol):
+    """A model that draws pictures which it has never seen."""
+
+    def sample(
+        self, counts: Sequence[float] | None = None, batch: int = 1, seed: int = 0
+    ) -> Latents:
+        """Return particles of `batch` pictures; see `kp sample`.
+
+        Args:
+            counts: Probability of each number of objects, from 0; None for those learned.
+            batch: Pictures.
+            seed: Of the draw.
+
+        Raises:
+            InputError: The probabilities are none, or the model has no number of objects.
+        """
+        ...
+
+
 # -- training ------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -1,4 +1,4 @@
-"""The command line `kp`: train, models, info, encode, eval, table, rollout, import, change.
+"""The command line `kp`.
 
 Commands are frozen dataclasses that tyro reads; each imports what is slow (torch) when it runs.
 """
@@ -22,6 +22,7 @@ from kpcore.cli.importing import Import
 from kpcore.cli.info import Info
 from kpcore.cli.models import Models
 from kpcore.cli.rollout import Rollout
+from kpcore.cli.sample import Sample
 from kpcore.cli.table import Table as PaperTable
 from kpcore.cli.train import Train
 from kpcore.errors import InputError, KpError, TrainingError, nearest
@@ -36,6 +37,7 @@ _COMMANDS: dict[str, type[Any]] = {
     "eval": Evaluate,
     "table": PaperTable,
     "rollout": Rollout,
+    "sample": Sample,
     "import": Import,
     "change": Change,
 }

@@ -291,7 +291,8 @@ class GridVaeModel(KeypointModel):
     def binary(self, image: Image) -> Float[Tensor, "B C H W"]:
         """Return the pictures as the network sees them: every value 0 or 1."""
         seen = image if self.config.channels == 3 else image.mean(1, keepdim=True)
-        return (seen > 0.5).to(image.dtype)
+        binary = (seen > 0.5).to(image.dtype)
+        return binary.contiguous(memory_format=torch.channels_last)
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:
         """Return the mean of every cell."""
@@ -302,11 +303,9 @@ class GridVaeModel(KeypointModel):
                 f"the image has shape {tuple(image.shape)}; this model takes (B, 3, {size}, {size})"
             )
         mean, log_var = self.vae.posterior(self.binary(image))
-        centres = pixel_centres(c.cells, image.device)
-        grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1).view(1, -1, 2)
         return Encoding(
             Latents(
-                position=grid.expand(len(image), -1, -1).contiguous(),
+                position=self._grid(len(image), image.device),
                 topology=Topology.flat(c.cells**2),
                 feature=mean.flatten(2).transpose(1, 2).contiguous(),
                 feature_log_var=log_var.flatten(2).transpose(1, 2).contiguous(),
@@ -327,6 +326,30 @@ class GridVaeModel(KeypointModel):
         grid = grid.scatter_add(1, flat, feature).transpose(1, 2)
         picture = self.vae(grid.reshape(len(feature), c.features, c.cells, c.cells)).sigmoid()
         return Decoding(picture.expand(-1, 3, -1, -1))
+
+    def sample(
+        self, counts: Sequence[float] | None = None, batch: int = 1, seed: int = 0
+    ) -> Latents:
+        """Draw pictures from the prior: every cell's numbers from N(0, 1).
+
+        Raises:
+            InputError: Numbers of objects are asked for, of which this model knows nothing.
+        """
+        if counts is not None:
+            raise InputError(
+                "the fully convolutional baseline has no number of objects to choose; leave the "
+                "probabilities out"
+            )
+        c, device = self.config, next(self.parameters()).device
+        chance = torch.Generator().manual_seed(seed)
+        feature = torch.randn(batch, c.cells**2, c.features, generator=chance).to(device)
+        return Latents(self._grid(batch, device), Topology.flat(c.cells**2), feature=feature)
+
+    def _grid(self, batch: int, device: torch.device) -> Float[Tensor, "B K 2"]:
+        """Unit coordinates of the cells' middles, row by row."""
+        centres = pixel_centres(self.config.cells, device)
+        grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1).view(1, -1, 2)
+        return grid.expand(batch, -1, -1).contiguous()
 
     @torch.no_grad()
     def log_weights(self, image: Image, samples: int) -> Float[Tensor, "samples B"]:
