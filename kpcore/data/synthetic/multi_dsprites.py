@@ -14,7 +14,9 @@ STREAM = 2
 OUTLINES: tuple[Outline, ...] = ("box", "ellipse", "triangle")
 COLOURS = tuple((float(c >> 2 & 1), float(c >> 1 & 1), float(c & 1)) for c in range(1, 8))
 """The seven saturated colours that are not black."""
-LARGEST = 19.0 / 64.0
+SIDE = 64
+"""Pixels of the paper's pictures."""
+LARGEST = 19.0 / SIDE
 """Largest side of a sprite at scale 1: 19 of 64 pixels."""
 
 
@@ -33,8 +35,8 @@ class MultiDSprites:
     """Squares, ellipses and triangles in seven colours on black, apart from each other.
 
     Source: LAVAE sec. 3.2: 0 to 3 sprites, six scales in [0.6, 1], 40 orientations, largest sprite
-    19 x 19 of 64 x 64 pixels, overlaps avoided. A second instance with `least` and `most` at 7
-    gives the paper's 7-object test set.
+    19 x 19 of 64 x 64 pixels, at whole pixels of these, overlaps avoided. A second instance with
+    `least` and `most` at 7 gives the paper's 7-object test set.
 
     Departs: outlines are anti-aliased rather than binary, so a pixel on an outline is in between.
 
@@ -63,7 +65,7 @@ class MultiDSprites:
         for _ in range(200):
             if len(bodies) == count:
                 break
-            place = random.uniform(edge, 1.0 - edge, 2)
+            place = (np.floor(SIDE * random.uniform(edge, 1.0 - edge, 2)) + 0.5) / SIDE
             scale = float(random.choice(np.linspace(0.6, 1.0, 6)))
             angle = float(2.0 * np.pi * random.integers(40) / 40)
             outline = OUTLINES[int(random.integers(3))]

@@ -94,6 +94,8 @@ def test_multi_dsprites_follow_the_paper() -> None:
     for index in range(60):
         scene = MultiDSprites().sample(0, index, 64)
         counts.add(len(scene.position))
+        pixels = (scene.position + 1.0) * 32.0 - 0.5
+        assert np.allclose(pixels, pixels.round(), atol=1e-4)
         for mask in scene.mask:
             rows, columns = np.nonzero(mask)
             side = max(np.ptp(rows), np.ptp(columns)) + 1
