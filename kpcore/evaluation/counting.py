@@ -82,9 +82,24 @@ def _share(values: list[bool]) -> float:
     return sum(values) / max(1, len(values))
 
 
+@dataclass(frozen=True, slots=True)
+class BoundFigures:
+    """How well pictures are explained.
+
+    Attributes:
+        nats: Bound on -log p, mean over pictures.
+        error: Its standard error, from the spread over pictures.
+        pictures: How many were explained.
+    """
+
+    nats: float
+    error: float
+    pictures: int
+
+
 @torch.inference_mode()
-def bound(model: Explains, batches: Iterable[Image], samples: int = 100) -> float:
-    """Return the importance-weighted bound on -log p, mean over pictures, in nats.
+def bound(model: Explains, batches: Iterable[Image], samples: int = 100) -> BoundFigures:
+    """Return the importance-weighted bound on -log p, in nats.
 
     log p(x) >= E log 1/S sum_s p(x, z_s) / q(z_s | x); more samples bring it closer (Burda et al.,
     2016).
@@ -98,4 +113,6 @@ def bound(model: Explains, batches: Iterable[Image], samples: int = 100) -> floa
     for image in batches:
         weights = model.log_weights(image, samples)
         values.append(math.log(samples) - weights.logsumexp(0))
-    return float(torch.cat(values).mean())
+    whole = torch.cat(values)
+    spread = float(whole.std()) if len(whole) > 1 else math.inf
+    return BoundFigures(float(whole.mean()), spread / math.sqrt(len(whole)), len(whole))

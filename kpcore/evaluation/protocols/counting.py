@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from kpcore.data.synthetic import are_scenes, find_scenes, scene_names
 from kpcore.errors import InputError
 from kpcore.evaluation.counting import Explains, bound, count
 from kpcore.evaluation.protocols import Protocol, Subject
-from kpcore.evaluation.report import Report, Table
+from kpcore.evaluation.report import Fact, Report, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,10 @@ class CountOptions:
 def run(subject: Subject, options: CountOptions) -> Report:
     """Return count accuracy and, of models that have one, the bound.
 
+    Of a model that has a bound but counts nothing, such as LAVAE's baseline, only the bound.
+
     Raises:
-        CapabilityError: The model counts nothing.
+        CapabilityError: The model counts nothing and has no bound.
         InputError: The data are no procedural scenes, or an option is out of range.
     """
     if not are_scenes(subject.data):
@@ -64,25 +67,39 @@ def run(subject: Subject, options: CountOptions) -> Report:
             stack = np.stack([scene.image for scene in drawn])
             yield torch.from_numpy(stack).to(device), [len(scene.position) for scene in drawn]
 
-    figures = count(subject.model, batches(options.pictures))
-    rows = [(f"{n} objects", share) for n, share in figures.by_number.items()]
-    rows = [("all", figures.accuracy), *rows, ("counted too many", figures.too_many)]
-    facts = {
-        "protocol": "counting",
-        "data": subject.data,
-        "pictures": figures.pictures,
-        "count_accuracy": figures.accuracy,
-    }
-    if options.bound_pictures and isinstance(subject.model, Explains):
+    facts: dict[str, Fact] = {"protocol": "counting", "data": subject.data}
+    tables: list[Table] = []
+    explains = isinstance(subject.model, Explains)
+    if subject.model.capabilities.presence != "none" or not explains:
+        figures = count(subject.model, batches(options.pictures))
+        error = math.sqrt(figures.accuracy * (100.0 - figures.accuracy) / figures.pictures)
+        facts |= {
+            "pictures": figures.pictures,
+            "count_accuracy": figures.accuracy,
+            "count_accuracy_error": error,
+        }
+        shares = [(f"{n} objects", share) for n, share in figures.by_number.items()]
+        rows = [("all", figures.accuracy), ("standard error", error), *shares]
+        rows.append(("counted too many", figures.too_many))
+        tables.append(Table("Pictures counted right", ("pictures", "%"), tuple(rows)))
+    if options.bound_pictures and explains:
         chosen = (image for image, _ in batches(options.bound_pictures))
-        nats = bound(subject.model, chosen, options.samples)
-        facts |= {"nats": nats, "samples": options.samples}
-        rows.append((f"-log p in nats, {options.samples} samples", nats))
-    return Report(
-        f"Counting: {subject.checkpoint.name} on {subject.data}",
-        facts,
-        (Table("Pictures counted right", ("pictures", "%"), tuple(rows)),),
-    )
+        told = bound(subject.model, chosen, options.samples)
+        facts |= {
+            "nats": told.nats,
+            "nats_error": told.error,
+            "bound_pictures": told.pictures,
+            "samples": options.samples,
+        }
+        tables.append(
+            Table(
+                f"Bound on -log p, {options.samples} samples, {told.pictures} pictures",
+                ("", "nats a picture"),
+                (("mean", told.nats), ("standard error", told.error)),
+            )
+        )
+    title = f"Counting: {subject.checkpoint.name} on {subject.data}"
+    return Report(title, facts, tuple(tables))
 
 
 PROTOCOL = Protocol("the number of objects, and the bound on the likelihood", CountOptions, run)

@@ -56,7 +56,10 @@ class Weighted:
 
 
 def test_the_bound_is_the_log_of_the_mean_weight() -> None:
-    assert bound(Weighted(), [torch.zeros(5, 3, 2, 2)], 100) == pytest.approx(7.0 - math.log(2.0))
+    figures = bound(Weighted(), [torch.zeros(5, 3, 2, 2)], 100)
+    assert figures.nats == pytest.approx(7.0 - math.log(2.0))
+    assert figures.error == pytest.approx(0.0, abs=1e-6)
+    assert figures.pictures == 5
 
 
 def test_the_protocol_reports_counts_and_nats() -> None:
@@ -68,3 +71,14 @@ def test_the_protocol_reports_counts_and_nats() -> None:
     assert isinstance(report.facts["nats"], float)
     with pytest.raises(InputError, match="multi-dsprites"):
         run(Subject(model, Path("m"), "nothing.mp4"), CountOptions())
+
+
+def test_a_model_that_only_explains_is_judged_by_its_bound() -> None:
+    family = registry.get("lavae-baseline")
+    torch.manual_seed(0)
+    model = family.build(family.presets["tiny"].config).eval()
+    subject = Subject(model, Path("m.safetensors"), "multi-dsprites")
+    report = run(subject, CountOptions(pictures=12, bound_pictures=4, samples=3))
+    assert "count_accuracy" not in report.facts
+    assert isinstance(report.facts["nats"], float)
+    assert report.facts["bound_pictures"] == 4
