@@ -34,10 +34,13 @@ PRESETS = MappingProxyType(
         "small": Preset(
             LavaeConfig(
                 width=16,
+                sprite_width=32,
                 features=16,
                 half_appearance=True,
                 gamma=0.0,
                 smoothing=1.5,
+                settled=0.35,
+                floor=1e-5,
                 auxiliary_steps=250,
                 auxiliary_floor=1.0,
                 forced_until=0.15,
@@ -48,9 +51,9 @@ PRESETS = MappingProxyType(
             Recipe(
                 batch=16,
                 learning_rate=3e-3,
-                steps=1_500,
+                steps=4_000,
                 epochs=None,
-                milestones=(0.85,),
+                milestones=(0.35, 0.7, 0.9),
                 decay=0.3,
                 adam_eps=1e-8,
             ),
@@ -109,11 +112,29 @@ PRESETS = MappingProxyType(
     }
 )
 
+_GRID_SMALL = Recipe(
+    batch=16,
+    learning_rate=3e-3,
+    steps=3_000,
+    epochs=None,
+    milestones=(0.5, 0.8, 0.93),
+    decay=0.3,
+    adam_eps=1e-8,
+)
+
 GRID_PRESETS = MappingProxyType(
     {
         "default": Preset(GridVaeConfig(), _RECIPE, "64 x 64, 1,024 numbers in 8 x 8 cells"),
         "multi-mnist": Preset(
             GridVaeConfig(channels=1), _RECIPE, "black and white, 1,024 numbers in 8 x 8 cells"
+        ),
+        "small": Preset(
+            GridVaeConfig(width=24, warmup=0.5, floor=1e-5), _GRID_SMALL, "as default, narrow"
+        ),
+        "small-mnist": Preset(
+            GridVaeConfig(channels=1, width=24, warmup=0.5, floor=1e-5),
+            _GRID_SMALL,
+            "as multi-mnist, narrow",
         ),
         "tiny": Preset(
             GridVaeConfig(image_size=32, features=4, width=4),
