@@ -13,7 +13,7 @@ from rich.text import Text
 from tyro.conf import Positional, UseAppendAction
 
 from kpcore import checkpoint
-from kpcore.errors import InputError
+from kpcore.errors import InputError, KpError
 
 if TYPE_CHECKING:
     from kpcore.evaluation.report import Report
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Judge a checkpoint by a protocol and write the report; without one, list the protocols.
+    """Judge checkpoints by a protocol and write the report; without any, list the protocols.
 
     - kp eval dlp_gcn.safetensors --protocol prediction --data traffic -o report
     - kp eval demo.safetensors --protocol objects --set scenes=64
     - kp eval dlp_gcn.safetensors --set baseline=keynet_rnn.safetensors --set futures=16
+    - kp eval models/*.safetensors --protocol locality -o locality
+
+    Several checkpoints become one table, a row each; one that cannot be judged is told in its note.
 
     Attributes:
-        checkpoint: A .safetensors file written by 'kp train' or 'kp import'.
+        checkpoints: .safetensors files written by 'kp train' or 'kp import'.
         protocol: How to judge; 'kp eval' lists them.
         data: Video, folder of them, or procedural scenes by name. Of the data that the checkpoint
             was trained on, only what was held out is used.
@@ -37,9 +40,11 @@ class Evaluate:
         device: cpu, cuda, cuda:N, mps or auto.
     """
 
-    checkpoint: Positional[
-        Annotated[Path | None, tyro.conf.arg(metavar="[CHECKPOINT]", help_behavior_hint="")]
-    ] = None
+    checkpoints: Positional[
+        Annotated[
+            tuple[Path, ...], tyro.conf.arg(metavar="[CHECKPOINT ...]", help_behavior_hint="")
+        ]
+    ] = ()
     protocol: Annotated[str, tyro.conf.arg(metavar="NAME")] = "prediction"
     data: Annotated[
         str | None, tyro.conf.arg(metavar="SPEC", help_behavior_hint="(default: as trained on)")
@@ -54,33 +59,50 @@ class Evaluate:
     device: str = "auto"
 
     def run(self) -> int:
-        """Judge, write, and print the headline table."""
+        """Judge, write, and print the headline table; 1 where one of several was not judged."""
         from kpcore.evaluation import protocols
+        from kpcore.evaluation.comparison import compare
         from kpcore.evaluation.report import write
-        from kpcore.training.launch import override
 
         console = Console(highlight=False, soft_wrap=True)
-        if self.checkpoint is None:
+        if not self.checkpoints:
             _print_protocols(console)
             return 0
-        protocol = protocols.get(self.protocol)
-        options = override(protocol.options(), self.set)
-        model = checkpoint.load(self.checkpoint, self.device)
-        trained_on = model.manifest.data if model.manifest else {}
-        data = self.data or str(trained_on.get("source") or "")
-        if not data:
-            raise InputError(
-                f"'{self.checkpoint.name}' does not say what it was trained on; name data to judge "
-                f"it on with --data"
-            )
-        subject = protocols.Subject(model, self.checkpoint, data, dict(trained_on))
-        with Console(stderr=True).status(f"{self.protocol}: measuring on {data}"):
-            report = protocol.run(subject, options)
+        protocols.get(self.protocol)
+        failures: dict[Path, str] = {}
+        if len(self.checkpoints) == 1:
+            report = self._judge(self.checkpoints[0])
+        else:
+            reports: dict[Path, Report] = {}
+            for path in self.checkpoints:
+                try:
+                    reports[path] = self._judge(path)
+                except KpError as error:
+                    failures[path] = str(error)
+            report = compare(self.protocol, reports, failures)
         print_report(report, console)
         if self.out is not None:
             names = ", ".join(str(path) for path in write(report, self.out))
             console.print(f"written: {names}", markup=False)
-        return 0
+        return 1 if failures else 0
+
+    def _judge(self, path: Path) -> Report:
+        from kpcore.configuration import override
+        from kpcore.evaluation import protocols
+
+        protocol = protocols.get(self.protocol)
+        options = override(protocol.options(), self.set)
+        model = checkpoint.load(path, self.device)
+        trained_on = model.manifest.data if model.manifest else {}
+        data = self.data or str(trained_on.get("source") or "")
+        if not data:
+            raise InputError(
+                f"'{path.name}' does not say what it was trained on; name data to judge it on with "
+                f"--data"
+            )
+        subject = protocols.Subject(model, path, data, dict(trained_on))
+        with Console(stderr=True).status(f"{self.protocol}: measuring {path.name} on {data}"):
+            return protocol.run(subject, options)
 
 
 def _print_protocols(console: Console) -> None:

@@ -77,6 +77,28 @@ def test_protocols_are_listed_with_their_options(capsys):
     assert "objects" in said
 
 
+def test_several_checkpoints_are_rows_of_one_table(predictor, tmp_path, capsys):
+    family = registry.get("dlp-compact")
+    config = family.presets["tiny"].config
+    nameless, other = tmp_path / "nameless.safetensors", tmp_path / "other.safetensors"
+    for path, data in ((nameless, {}), (other, {"source": "bouncing"})):
+        manifest = checkpoint.Manifest("dlp-compact", to_plain(config), data=data)
+        checkpoint.save(path, family.build(config), manifest)
+    words = ["--protocol", "locality", "--set", "pictures=2", "-o", tmp_path / "both"]
+    assert evaluate(other, nameless, predictor, *words) == 1
+    assert "nameless: 'nameless.safetensors' does not say" in capsys.readouterr().out
+    plain = json.loads((tmp_path / "both.json").read_text())
+    (table,) = plain["tables"]
+    assert table["columns"][:4] == ["checkpoint", "data", "moves", "psnr db"]
+    names = [(row[0], row[1]) for row in table["rows"]]
+    assert names == [("other", "bouncing"), ("predictor", "shapes"), ("nameless", None)]
+    assert table["rows"][2][2:] == [None] * 5
+    facts = plain["facts"]["checkpoints"]["other"]
+    assert table["rows"][0][2:] == [
+        facts[name] for name in ("moves", "psnr_db", "near", "elsewhere", "ratio")
+    ]
+
+
 def test_what_cannot_be_judged_is_refused_in_one_sentence(predictor, tmp_path, capsys):
     assert "Did you mean 'prediction'" in refused(capsys, predictor, "--protocol", "predictions")
     assert "Did you mean 'steps'" in refused(capsys, predictor, "--set", "step=3")
