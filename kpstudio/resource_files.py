@@ -22,3 +22,11 @@ def resource_path(name: str) -> Path:
     raise FileNotFoundError(
         f"this installation has no resource '{name}'; install Keypoint Studio again"
     )
+
+
+def is_shipped(path: str | Path) -> bool:
+    """Return whether a file came with the program, rather than being the user's own."""
+    try:
+        return Path(path).is_relative_to(resource_path("samples").parent)
+    except FileNotFoundError:
+        return False

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 )
 
 from kpcore.errors import KpError
+from kpstudio.resource_files import is_shipped
 from kpstudio.services.settings import Settings
 from kpstudio.session.document import Document
 from kpstudio.session.edits import SetFeatures
@@ -255,7 +256,7 @@ class MainWindow(QMainWindow):
         if self.preset == "monitor":
             return
         for what in (document.model, document.media):
-            if what is not None and Path(what.path).exists() and not _is_shipped(what.path):
+            if what is not None and Path(what.path).exists() and not is_shipped(what.path):
                 self.settings.add_recent(what.path)
 
     def _on_player(self) -> None:
@@ -472,7 +473,7 @@ class MainWindow(QMainWindow):
 
     # -- opening ---------------------------------------------------------------------------------
     def _open_path(self, path: str) -> None:
-        if _is_shipped(path) and Path(path).parent.name == "samples":
+        if is_shipped(path) and Path(path).parent.name == "samples":
             self.files.open_sample(Path(path))
         else:
             self.files.open_any([path])
@@ -576,12 +577,3 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         if app is not None:
             QTimer.singleShot(0, app.quit)
-
-
-def _is_shipped(path: str) -> bool:
-    from kpstudio.resource_files import resource_path
-
-    try:
-        return Path(path).is_relative_to(resource_path("samples").parent)
-    except FileNotFoundError:
-        return False

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kpstudio.resource_files import is_shipped
 from kpstudio.session.document import Document, ModelInfo
 from kpstudio.session.session import Session
 from kpstudio.ui.panels.panel import Panel, link_button
@@ -105,7 +106,8 @@ class ModelsPanel(Panel):
             if any(Path(card.path) == Path(path) for card in cards):
                 continue
             known = self._known.get(path)
-            where = facts_of(known) if known else str(Path(path).parent)
+            folder = "shipped" if is_shipped(path) else str(Path(path).parent)
+            where = facts_of(known) if known else folder
             cards.append(Card(path, Path(path).stem, known.family if known else "", where, False))
         if cards == self._cards:
             return
