@@ -59,6 +59,7 @@ class SavedView:
     main: Role = "edited"
     grid: bool = False
     comparison: Comparison = field(default_factory=Comparison)
+    level: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ def snapshot(session: Session, layout: str = "") -> SavedSession:
             view.main,
             view.grid,
             view.comparison,
+            view.level,
         ),
         layout=layout,
     )
@@ -298,6 +300,7 @@ def restored_view(saved: SavedView) -> dict[str, Any]:
             layers.insert(place, layer)
     changes: dict[str, Any] = {
         "frame": saved.frame, "grid": saved.grid, "comparison": saved.comparison,
+        "level": saved.level,
     }  # fmt: skip
     if layers:
         changes["layers"] = tuple(layers)

@@ -187,7 +187,9 @@ class Session:
         self._pictures.clear()
         self._shown.clear()
         self._forget_visits()
-        self.update_view(selection=frozenset(), comparison=Comparison())
+        levels = document.model.capabilities.levels if document.model else 1
+        level = self._view.level if (self._view.level or 0) < levels else None
+        self.update_view(selection=frozenset(), comparison=Comparison(), level=level)
         for role in ("input", "reconstruction", "edited", "difference"):
             self.picture_changed.emit(role, None)
         self.history_changed.emit(self._history)
@@ -248,6 +250,19 @@ class Session:
         if self.is_matched(frame):
             numbers = self.document.encoded.tracks.numbers(frame)
         return numbers if numbers and len(numbers) == latents.count else latents.topology.identity
+
+    def offered(self, frame: int) -> frozenset[int]:
+        """Return the rows that can be picked: left by the top-K filter, and of the shown level."""
+        kept, level = self.document.kept(frame), self._view.level
+        latents = self.document.latents(frame)
+        if level is None or latents is None:
+            return kept
+        return frozenset(row for row in kept if latents.topology.level[row] == level)
+
+    def show_level(self, level: int | None) -> None:
+        """Draw and pick only particles of one level of the pyramid; None for all."""
+        self.update_view(level=level, hovered=None)
+        self.update_view(selection=self._view.selection & self.offered(self._view.frame))
 
     def selection_at(self, frame: int) -> frozenset[int]:
         """Return the rows of a frame at which the selected particles are there."""

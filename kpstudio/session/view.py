@@ -89,6 +89,8 @@ class ViewState:
         playing: Frames follow each other by the clock; pictures may come a little late.
         raw_numbers: Particles are numbered by their row in each frame, not followed over frames.
         trail_frames: How many frames back the trails reach.
+        level: Only particles of this level of the pyramid are drawn and can be picked; None for
+            all levels.
     """
 
     frame: int = 0
@@ -103,6 +105,7 @@ class ViewState:
     playing: bool = False
     raw_numbers: bool = False
     trail_frames: int = 12
+    level: int | None = None
 
     def layer(self, name: LayerName) -> LayerView:
         """Return the row called `name`."""

@@ -24,6 +24,7 @@ from kpstudio.ui.action_tables.entry import (
     has_canvases,
     has_edited,
     has_edits,
+    has_levels,
     has_model,
     has_pair,
     has_particles,
@@ -64,9 +65,23 @@ def _rows(window: MainWindow) -> tuple[int, ...]:
 
 def _select(window: MainWindow, *, invert: bool) -> None:
     session = window.session
-    rows = session.document.kept(session.view.frame)
+    rows = session.offered(session.view.frame)
     chosen = rows - session.view.selection if invert else rows
     session.update_view(selection=frozenset(chosen))
+
+
+def _level_action(level: int) -> Action:
+    return Action(
+        f"level-{level + 1}",
+        f"Level &{level + 1} only",
+        f"Draw and pick only the particles of level {level + 1} of the pyramid",
+        "View/Pyramid",
+        lambda w: w.session.show_level(level),
+        (str(level + 1),),
+        enabled=lambda now: has_levels(now) and now.can is not None and now.can.levels > level,
+        checked=lambda w: w.session.view.level == level,
+        on_canvas=True,
+    )
 
 
 def _set_presence(window: MainWindow, value: float) -> None:
@@ -232,6 +247,12 @@ _VIEW = (
     _layer_action("reconstruction"),
     _layer_action("input"),
     _layer_action("picture"),
+    Action("level-all", "&All levels", "Draw and pick the particles of every level", "View/Pyramid",
+           lambda w: w.session.show_level(None), ("0",), enabled=has_levels,
+           checked=lambda w: w.session.view.level is None, on_canvas=True),
+    _level_action(0),
+    _level_action(1),
+    _level_action(2),
     Action("fit", "&Fit the picture", "Show the whole picture", "View",
            lambda w: w.canvas.fit(), ("Ctrl+0",), "fit-view", has_picture, apart=True),
     Action("actual-size", "&100 %", "Show one pixel of the picture on one point of the screen",

@@ -182,6 +182,11 @@ def has_particles(now: Situation) -> bool:
     return now.can is not None and now.session.latents is not None
 
 
+def has_levels(now: Situation) -> bool:
+    """The shown particles stand in levels."""
+    return has_particles(now) and now.can is not None and now.can.levels > 1
+
+
 def has_both(now: Situation) -> bool:
     """A checkpoint and media are open."""
     document = now.session.document

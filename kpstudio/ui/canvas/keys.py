@@ -61,9 +61,8 @@ def neighbour(session: Session, step: int, *, wrap: bool = True) -> int | None:
     latents = session.latents
     if latents is None:
         return None
-    kept = session.document.kept(session.view.frame)
     numbers = session.numbers(session.view.frame)
-    rows = sorted(kept, key=lambda row: numbers[row])
+    rows = sorted(session.offered(session.view.frame), key=lambda row: numbers[row])
     if not rows:
         return None
     chosen = [index for index, row in enumerate(rows) if row in session.view.selection]

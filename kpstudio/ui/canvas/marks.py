@@ -97,6 +97,7 @@ class MarkReader:
         numbers = self._session.numbers(frame)
         matched = self._session.is_matched(frame)
         selection = self._session.selection_at(frame)
+        levels, level = latents.topology.level, view.level
         marks = [
             Mark(
                 row,
@@ -112,6 +113,7 @@ class MarkReader:
                 matched,
             )
             for row, at in enumerate(positions)
+            if level is None or levels[row] == level
         ]
         marks.sort(key=lambda mark: (mark.selected, mark.kept, mark.certainty))
         return tuple(marks)

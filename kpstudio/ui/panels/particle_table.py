@@ -104,6 +104,9 @@ class ParticleTable(QAbstractTableModel):
         if self.order == "number":
             order = sorted(order, key=lambda row: numbers[row])
         kept = document.kept(frame)
+        if session.view.level is not None:
+            level = latents.topology.level
+            order = [row for row in order if level[row] == session.view.level]
         return lines_of(latents, original, order, kept, numbers)
 
     # -- what Qt asks ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QHeaderView,
@@ -73,6 +74,10 @@ class ParticlesPanel(Panel):
         self._keep_value.setFont(tabular(self.font()))
         self._keep_value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._keep_value.setMinimumWidth(self.fontMetrics().horizontalAdvance("88 "))
+        self.level = QComboBox(self)
+        self.level.setAccessibleName("Level of the pyramid")
+        self.level.setToolTip("Which level of the pyramid is drawn and can be picked (0, 1, 2, …)")
+        self.level.activated.connect(lambda index: session.show_level(index - 1 if index else None))
         label = QLabel("Keep &top", self)
         label.setBuddy(self.keep)
         row = QHBoxLayout()
@@ -84,6 +89,10 @@ class ParticlesPanel(Panel):
         column.setContentsMargins(4, 0, 4, GRID)
         column.setSpacing(GRID // 2)
         column.addWidget(self.table, 1)
+        levels = QHBoxLayout()
+        levels.setContentsMargins(8, 0, 8, 0)
+        levels.addWidget(self.level)
+        column.addLayout(levels)
         column.addLayout(row)
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
@@ -171,6 +180,18 @@ class ParticlesPanel(Panel):
         self.keep.show_number(shown)
         self._keep_value.setText(str(shown) if total else "")
         self._show_order()
+        self._show_level()
+
+    def _show_level(self) -> None:
+        model = self.session.document.model
+        levels = model.capabilities.levels if model else 1
+        self.level.setVisible(levels > 1)
+        if levels > 1 and self.level.count() != levels + 1:
+            self.level.clear()
+            self.level.addItem("All levels")
+            self.level.addItems([f"Level {level + 1} only" for level in range(levels)])
+        shown = self.session.view.level
+        self.level.setCurrentIndex(0 if shown is None else shown + 1)
 
     def _fit_columns(self) -> None:
         model = self.session.document.model

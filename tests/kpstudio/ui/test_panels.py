@@ -12,7 +12,7 @@ from kpstudio.ui.panels.history import HistoryPanel
 from kpstudio.ui.panels.layers import EYE_PX, LayersPanel, track_of
 from kpstudio.ui.panels.live_slider import LiveSlider
 from kpstudio.ui.panels.media import MediaPanel
-from kpstudio.ui.panels.models import ModelsPanel, facts_of, short_count
+from kpstudio.ui.panels.models import CARD, ModelsPanel, facts_of, short_count
 from kpstudio.ui.panels.particle import ParticlePanel
 from kpstudio.ui.panels.particle_table import NUMBER, PRESENCE, SIGMA, X
 from kpstudio.ui.panels.particles import ParticlesPanel
@@ -276,6 +276,32 @@ def test_model_cards_open_by_click_but_not_the_open_one(add, opened, qtbot):
     panel._on_activated(panel.list.item(0))
     panel._on_activated(panel.list.item(1))
     assert asked == ["/else/where.safetensors"]
+
+
+def test_a_shipped_model_is_called_so_and_its_tip_holds_the_path(add, opened):
+    from kpstudio.resource_files import resource_path
+
+    path = str(resource_path("checkpoints/demo.safetensors"))
+    panel = add(ModelsPanel(opened, DARK))
+    panel.set_paths((path, "/else/where.safetensors"))
+    facts = [panel.list.item(row).data(CARD).facts for row in range(1, 3)]
+    assert facts == ["shipped", "/else"]
+    assert panel.list.item(1).toolTip() == path
+
+
+def test_levels_are_chosen_in_the_particles_panel(add, session, qtbot):
+    open_document(session, levels=2)
+    panel = add(ParticlesPanel(session, DARK))
+    assert panel.level.isVisibleTo(panel)
+    qtbot.keyClick(panel.level, Qt.Key.Key_Down)
+    panel.level.activated.emit(panel.level.currentIndex())
+    assert session.view.level == 0
+    session.show_level(None)
+    panel.refresh()
+    assert panel.level.currentText() == "All levels"
+    open_document(session)
+    panel.refresh()
+    assert not panel.level.isVisibleTo(panel)
 
 
 def test_facts_fit_one_line(opened):

@@ -133,3 +133,27 @@ def test_springs_are_painted_behind_the_particles(session, show):
     with_lines = canvas.grab().toImage()
     session.update_view(layers=session.view.with_layer("springs", visible=False).layers)
     assert canvas.grab().toImage() != with_lines
+
+
+# -- one level alone -------------------------------------------------------------------------------
+def test_one_level_alone_is_drawn_and_picked_and_still_carries_what_hangs_on_it(session, show):
+    canvas = show(session)
+    session.update_view(selection=frozenset({0, 4}))
+    session.show_level(0)
+    assert session.view.selection == {0}
+    assert {mark.row for mark in canvas.overlay.marks} == {0, 1}
+    x, y = canvas.viewport.to_view(PLACES[4])
+    QTest.mouseClick(canvas, LEFT, PLAIN, QPoint(round(x), round(y)))
+    assert session.view.selection == frozenset(), "a particle of another level cannot be picked"
+    drag(canvas, 0, PLAIN)
+    assert moved(session) == {0, 2, 3}
+    session.show_level(1)
+    assert session.offered(0) == {2, 3, 4, 5}
+    canvas.select_neighbour(1)
+    assert session.view.selection == {2}
+
+
+def test_a_model_without_that_level_shows_all(session):
+    session.show_level(1)
+    session.open_model(ModelInfo(2, "m", "m", "Fake", Capabilities((32, 32), 6)))
+    assert session.view.level is None
