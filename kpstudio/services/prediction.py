@@ -7,19 +7,16 @@ piece of work takes a few hundredths of a second, so that a drag or a close wait
 
 from __future__ import annotations
 
-import logging
-import sys
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from kpcore.errors import KpError
-from kpstudio.services.rollout import Start, Step, Walk
+from kpstudio.services.roll_worker import Opened, Paint, RollWorker
+from kpstudio.services.rollout import Start, Step
 from kpstudio.services.rolls import (
     KEPT,
     LEAD,
@@ -44,19 +41,8 @@ if TYPE_CHECKING:
     from kpstudio.services.engine import Engine
     from kpstudio.services.model_host import ModelHost
 
-logger = logging.getLogger(__name__)
-
-Opened: TypeAlias = tuple[int, int]
-"""Keys of the model and of the media."""
-
 AHEAD = 256
 """Pictures of one roll-out in one piece of work at most."""
-SWITCH_S = 0.0005
-"""How soon Python lets the window have its turn: steps are many small operations."""
-GENTLE_S = 0.004
-"""Rest after each step while a particle is dragged."""
-TELL_S = 0.02
-"""How often steps are told that were taken meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +56,6 @@ class _Work:
 
     what: tuple[object, ...]
     do: Callable[[ModelHost], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Paint:
-    """Pictures to make: (roll-out or None for the video, frame), measured against the video."""
-
-    pictures: tuple[tuple[Roll | None, int], ...]
-    media_count: int
-    measured: bool = False
 
 
 class Predictions:
@@ -99,9 +76,9 @@ class Predictions:
         """
         self._session, self._engine = session, engine
         self._pictures = Pictures(limit_bytes)
+        self._worker = RollWorker(engine, self._pictures, self)
         self._rolls: OrderedDict[str, Roll] = OrderedDict()
         self._names: dict[str, tuple[object, str]] = {}
-        self._walks: OrderedDict[str, Walk] = OrderedDict()
         self._apart: dict[tuple[str, str, int], Apart] = {}
         self._opened: tuple[object, object] = (None, None)
         self._hopeless: set[Name] = set()
@@ -111,7 +88,7 @@ class Predictions:
         self._whole: dict[str, Roll] = {}
         self._asked: set[int] = set()
         self._doing: tuple[object, ...] | None = None
-        self._hurry = self._gentle = self._closed = False
+        self._closed = False
         session.document_changed.connect(self._on_document)
         session.view_changed.connect(self._on_view)
         session.frame_received.connect(self._on_frame)
@@ -231,7 +208,7 @@ class Predictions:
             self._fetched = None
             self._whole.clear()
             self._live = None
-            self._engine.later(lambda host: self._walks.clear())
+            self._engine.later(lambda host: self._worker.forget())
             self._doing = None
             self.changed.emit("")
         if document.branches:
@@ -294,9 +271,9 @@ class Predictions:
             return
         work = self._most_wanted()
         if self._doing is not None:
-            self._hurry = work is None or work.what != self._doing
+            self._worker.hurry = work is None or work.what != self._doing
         elif work is not None:
-            self._doing, self._hurry = work.what, False
+            self._doing, self._worker.hurry = work.what, False
             self._engine.later(work.do)
 
     def _most_wanted(self) -> _Work | None:
@@ -312,25 +289,25 @@ class Predictions:
         going = [roll for roll in rolls if not roll.stopped and not roll.failure]
         if self._session.in_gesture:
             return self._beside_a_drag(opened, going)
-        self._live, self._gentle = None, False
+        self._live, self._worker.gentle = None, False
         for roll in going:
             if roll.is_due:
                 return self._to_walk(opened, roll, min(roll.wanted, len(roll.painted) + LEAD))
         for key in looked_at:
             lacking = self._missing(key, view.frame)
             if lacking is not None:
-                paint = _Paint((lacking,), media.count)
-                return _Work(("show", *lacking), partial(self._paint, opened, paint))
+                paint = Paint((lacking,), media.count)
+                return _Work(("show", *lacking), partial(self._worker.paint, opened, paint))
         if self._fetched is not None:
             roll, frame = self._fetched
             name = (roll.name, frame)
             if name not in self._pictures and name not in self._hopeless:
-                paint = _Paint(((roll, frame),), media.count)
-                return _Work(("fetch", *name), partial(self._paint, opened, paint))
+                paint = Paint(((roll, frame),), media.count)
+                return _Work(("fetch", *name), partial(self._worker.paint, opened, paint))
         return self._to_paint(opened, going, media.count)
 
     def _to_walk(self, opened: Opened, roll: Roll, until: int) -> _Work:
-        return _Work(("walk", roll.name), partial(self._walk, opened, roll, until))
+        return _Work(("walk", roll.name), partial(self._worker.walk, opened, roll, until))
 
     def _to_paint(self, opened: Opened, going: list[Roll], count: int) -> _Work | None:
         """Return the work that is left when all that is shown is there: frame after frame."""
@@ -341,16 +318,16 @@ class Predictions:
             ((roll, frame) for roll in lacking for frame in roll.frames_to_paint(AHEAD)),
             key=lambda picture: picture[1],
         )
-        paint = _Paint(tuple(pictures), count, measured=True)
+        paint = Paint(tuple(pictures), count, measured=True)
         names = tuple(roll.name for roll in lacking)
-        return _Work(("paint", *names), partial(self._paint, opened, paint))
+        return _Work(("paint", *names), partial(self._worker.paint, opened, paint))
 
     def _beside_a_drag(self, opened: Opened, going: list[Roll]) -> _Work | None:
         """Return work for the trails alone; one roll-out is finished before a newer begins."""
         live = self._live
         if live is None or live.is_whole or live.failure:
             live = next((roll for roll in going if not roll.is_whole), None)
-        self._live, self._gentle = live, True
+        self._live, self._worker.gentle = live, True
         return None if live is None else self._to_walk(opened, live, live.wanted)
 
     def _missing(self, key: str, frame: int) -> tuple[Roll | None, int] | None:
@@ -366,109 +343,6 @@ class Predictions:
             return None
         return roll, frame
 
-    # -- in the thread with the model ------------------------------------------------------------
-    def _walk(self, opened: Opened, roll: Roll, until: int, host: ModelHost) -> None:
-        work = partial(self._take_steps, opened, host, roll, until)
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_S)
-        try:
-            failure = self._guarded(opened, host, roll, work)
-        finally:
-            sys.setswitchinterval(before)
-        self._engine.answer(self._on_piece, opened, roll, failure)
-
-    def _take_steps(self, opened: Opened, host: ModelHost, roll: Roll, until: int) -> None:
-        walk = self._walk_of(host, roll)
-        first = len(roll.steps)
-        if walk.done > first:
-            walk = self._walks[roll.name] = Walk(host.predictor(), roll.start)
-        walk.skip(first)
-        steps: list[Step] = []
-        told = time.perf_counter()
-        for step in walk.on(until):
-            steps.append(step)
-            over = self._hurry or self._engine.must_yield() or not host.is_open(*opened)
-            if over or time.perf_counter() >= told + TELL_S:
-                self._engine.answer(self._on_steps, opened, roll, first, steps)
-                first, steps, told = first + len(steps), [], time.perf_counter()
-            if over:
-                break
-            if self._gentle:
-                time.sleep(GENTLE_S)
-        self._engine.answer(self._on_steps, opened, roll, first, steps)
-
-    def _paint(self, opened: Opened, paint: _Paint, host: ModelHost) -> None:
-        roll, failure = None, ""
-        for roll, frame in paint.pictures:
-            if not host.is_open(*opened):
-                break
-            made: list[Bytes] = []
-            truth = self._truth(host, frame) if frame < paint.media_count else None
-            copied = self._truth(host, roll.frame) if roll is not None and paint.measured else None
-            if roll is not None:
-                work = partial(self._draw, host, roll, frame, made)
-                failure = self._guarded(opened, host, roll, work)
-            picture = made[0] if made else None
-            self._engine.answer(self._on_picture, opened, roll, frame, picture, truth, copied)
-            if failure or self._hurry or self._engine.must_yield():
-                break
-        self._engine.answer(self._on_piece, opened, roll, failure)
-
-    def _draw(self, host: ModelHost, roll: Roll, frame: int, made: list[Bytes]) -> None:
-        latents = roll.latents(frame)
-        if latents is not None:
-            made.append(self._walk_of(host, roll).picture(latents))
-
-    def _guarded(
-        self, opened: Opened, host: ModelHost, roll: Roll, work: Callable[[], None]
-    ) -> str:
-        """Do work unless it came too late; return what went wrong as one sentence."""
-        if not host.is_open(*opened):
-            return ""
-        try:
-            work()
-        except KpError as error:
-            failure = str(error)
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                logger.exception("a prediction failed")
-                failure = f"the prediction failed: {type(error).__name__}: {error}"
-            elif (left := host.fall_back_to_cpu()) is not None:
-                self._walks.clear()
-                text = f"{left} is out of memory, so the model now runs on the CPU"
-                self._engine.answer(self._session.notify, text, "warning")
-                return self._guarded(opened, host, roll, work)
-            else:
-                failure = (
-                    f"this computer is out of memory, so the prediction stops after "
-                    f"{len(roll.steps)} frames; ask for fewer frames or futures"
-                )
-        except Exception as error:
-            logger.exception("a prediction failed")
-            failure = f"the prediction failed: {type(error).__name__}: {error}"
-        else:
-            return ""
-        self._walks.pop(roll.name, None)
-        return failure
-
-    def _walk_of(self, host: ModelHost, roll: Roll) -> Walk:
-        walk = self._walks.get(roll.name)
-        if walk is None or str(walk.device) != host.device:
-            walk = self._walks[roll.name] = Walk(host.predictor(), roll.start)
-            while len(self._walks) > 4:
-                self._walks.popitem(last=False)
-        return walk
-
-    def _truth(self, host: ModelHost, frame: int) -> Bytes | None:
-        known = self._pictures.peek((TRUTH, frame))
-        if known is not None:
-            return known
-        try:
-            return host.framed(frame)[0]
-        except KpError as error:
-            logger.debug("frame %d of the video is not there: %s", frame + 1, error)
-            return None
-
     # -- answers, on the UI thread ---------------------------------------------------------------
     def _is_open(self, opened: Opened) -> bool:
         document = self._session.document
@@ -478,12 +352,13 @@ class Predictions:
             and (document.model.key, document.media.key) == opened
         )
 
-    def _on_steps(self, opened: Opened, roll: Roll, first: int, steps: list[Step]) -> None:
+    def take_steps(self, opened: Opened, roll: Roll, first: int, steps: list[Step]) -> None:
+        """Take steps of a roll-out, of which `first` were known."""
         if self._is_open(opened) and len(roll.steps) == first:
             roll.steps.extend(steps)
             self._tell(roll)
 
-    def _on_picture(
+    def take_picture(
         self,
         opened: Opened,
         roll: Roll | None,
@@ -492,6 +367,7 @@ class Predictions:
         truth: Bytes | None,
         copied: Bytes | None,
     ) -> None:
+        """Take a frame's picture, the video's, and the video's of the roll-out's start."""
         if not self._is_open(opened):
             return
         for name, made in (
@@ -515,7 +391,8 @@ class Predictions:
                     curve[step] = error
         self.pictured.emit(frame)
 
-    def _on_piece(self, opened: Opened, roll: Roll | None, failure: str) -> None:
+    def end_piece(self, opened: Opened, roll: Roll | None, failure: str) -> None:
+        """Tell of a failure, and have the next piece of work done."""
         self._doing = None
         if not self._is_open(opened):
             return
@@ -527,6 +404,10 @@ class Predictions:
             if roll is self._live and roll.is_whole:
                 self._show_live(roll)
         self._next()
+
+    def warn(self, text: str) -> None:
+        """Tell the user."""
+        self._session.notify(text, "warning")
 
     def _tell(self, roll: Roll) -> None:
         for branch in self._session.document.branches:
