@@ -109,6 +109,11 @@ class KeypointModel(nn.Module, ABC):
     def capabilities(self) -> Capabilities:
         """What this model can do."""
 
+    @property
+    def codebook(self) -> Float[Tensor, "M D"] | None:
+        """The feature of each prototype, `capabilities.prototypes` rows; None without them."""
+        return None
+
     @abstractmethod
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:
         """Return the particles of each image, without sampling; may be slow.

@@ -183,6 +183,7 @@ class ModelHost:
             parameters=sum(weight.numel() for weight in model.parameters()),
             device=self.device,
             facts={**manifest.card, "data": manifest.data},
+            codebook=_codebook(model),
         )
 
     def _use_media(self, media: Media) -> MediaInfo:
@@ -425,6 +426,11 @@ def _maps(found: Tensor, decoded: tuple[int, ...], identity: tuple[int, ...]) ->
     result = np.zeros((len(identity), *maps.shape[1:]), np.uint8)
     result[[identity.index(number) for number in decoded]] = maps
     return result
+
+
+def _codebook(model: KeypointModel) -> tuple[tuple[float, ...], ...]:
+    found = model.codebook
+    return () if found is None else tuple(tuple(row) for row in found.tolist())
 
 
 def uneven(times: tuple[float, ...], fps: float | None) -> tuple[float, ...]:

@@ -33,6 +33,7 @@ class ModelInfo:
         parameters: Number of weights.
         device: Where it runs, e.g. "cpu".
         facts: The manifest's card and data description, as JSON values.
+        codebook: Feature of each prototype; empty where the particles have no kinds.
     """
 
     key: int
@@ -44,6 +45,7 @@ class ModelInfo:
     parameters: int = 0
     device: str = "cpu"
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    codebook: tuple[tuple[float, ...], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Document:
         edited: Frame -> particles after edits; a frame without edits is absent.
         keep: Only this many of the surest particles are decoded; None for all.
         branches: Futures that were asked for, oldest first.
+        prototype_names: What the user calls prototypes, by their row in the codebook.
     """
 
     model: ModelInfo | None = None
@@ -96,6 +99,7 @@ class Document:
     edited: Mapping[int, Latents] = field(default_factory=_nothing)
     keep: int | None = None
     branches: tuple[Branch, ...] = ()
+    prototype_names: Mapping[int, str] = field(default_factory=_nothing)
 
     def with_edited(self, frame: int, latents: Latents) -> Document:
         """Return the document with the particles of `frame` replaced; branches may follow."""
@@ -119,6 +123,10 @@ class Document:
         """Frames whose particles are not as they were encoded."""
         edited = self.edited.items()
         return sorted(frame for frame, latents in edited if latents is not self.original(frame))
+
+    def prototype_name(self, prototype: int) -> str:
+        """Return what a prototype is called: by the user, or by its number from 1."""
+        return self.prototype_names.get(prototype) or f"Prototype {prototype + 1}"
 
     def original(self, frame: int) -> Latents | None:
         """Return the particles as encoded, or None while the frame is not encoded."""

@@ -19,6 +19,12 @@ from kpstudio.session.branch_edits import (
     RemoveBranch,
     RenameBranch,
 )
+from kpstudio.session.prototype_edits import (
+    PrototypeEdit,
+    RenamePrototype,
+    SetPrototype,
+    with_nearest,
+)
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
@@ -103,7 +109,9 @@ class SetFeatures:
         old = _particles(document, self.frame)
         if old.feature is None:
             raise CapabilityError("the particles of this model have no appearance features")
-        return document.with_edited(self.frame, old.with_rows("feature", self.rows, self.values))
+        latents = old.with_rows("feature", self.rows, self.values)
+        codebook = document.model.codebook if document.model else ()
+        return document.with_edited(self.frame, with_nearest(latents, self.rows, codebook))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +158,7 @@ class Restore:
         if not self.rows:
             return document.with_edited(self.frame, original)
         latents = _particles(document, self.frame)
-        for name in ("position", "presence", "feature"):
+        for name in ("position", "presence", "feature", "prototype"):
             values = original.rows(name)
             if values is not None:
                 latents = latents.with_rows(name, self.rows, [values[row] for row in self.rows])
@@ -175,7 +183,14 @@ class KeepTop:
 
 
 Edit: TypeAlias = (
-    MoveParticles | SetPresence | SetFeatures | SwapParticles | Restore | KeepTop | BranchEdit
+    MoveParticles
+    | SetPresence
+    | SetFeatures
+    | SwapParticles
+    | Restore
+    | KeepTop
+    | PrototypeEdit
+    | BranchEdit
 )
 _KINDS: dict[str, type[Any]] = {
     kind.kind: kind
@@ -186,6 +201,8 @@ _KINDS: dict[str, type[Any]] = {
         SwapParticles,
         Restore,
         KeepTop,
+        SetPrototype,
+        RenamePrototype,
         AddBranch,
         RenameBranch,
         RemoveBranch,

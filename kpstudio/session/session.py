@@ -19,6 +19,7 @@ from kpstudio.session.edits import (
     Restore,
     SetFeatures,
     SetPresence,
+    SetPrototype,
     SwapParticles,
 )
 from kpstudio.session.history import Entry, History
@@ -251,6 +252,12 @@ class Session:
             numbers = self.document.encoded.tracks.numbers(frame)
         return numbers if numbers and len(numbers) == latents.count else latents.topology.identity
 
+    def hues(self, frame: int) -> tuple[int, ...]:
+        """Return the number that colours each particle: its prototype's, or else its own."""
+        latents = self.document.latents(frame)
+        kinds = latents.rows("prototype") if latents is not None else None
+        return self.numbers(frame) if kinds is None else tuple(kinds)
+
     def offered(self, frame: int) -> frozenset[int]:
         """Return the rows that can be picked: left by the top-K filter, and of the shown level."""
         kept, level = self.document.kept(frame), self._view.level
@@ -366,9 +373,12 @@ class Session:
         if isinstance(edit, SwapParticles):
             numbers = self.numbers(edit.frame)
             return replace(edit, first=numbers[edit.first], second=numbers[edit.second]).label
-        if isinstance(edit, MoveParticles | SetPresence | SetFeatures | Restore):
+        if isinstance(edit, MoveParticles | SetPresence | SetFeatures | Restore | SetPrototype):
             numbers = self.numbers(edit.frame)
-            return replace(edit, rows=tuple(numbers[row] for row in edit.rows)).label
+            label = replace(edit, rows=tuple(numbers[row] for row in edit.rows)).label
+            name = getattr(edit, "prototype", None)
+            known = self.document.prototype_names.get(name) if name is not None else None
+            return label.replace(f"Prototype {name + 1}", f"'{known}'") if known else label
         return edit.label
 
     def _constrained(self, edit: Edit, document: Document) -> Document:

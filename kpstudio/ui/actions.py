@@ -35,6 +35,7 @@ from kpstudio.ui.action_tables.entry import (
 )
 from kpstudio.ui.action_tables.playback import PLAYBACK
 from kpstudio.ui.action_tables.prediction import PREDICTION
+from kpstudio.ui.action_tables.prototypes import PROTOTYPES
 
 if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
@@ -365,7 +366,8 @@ _HELP = (
 )  # fmt: skip
 
 ENTRIES: tuple[Action | Choices, ...] = (
-    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PLAYBACK, *PREDICTION, *_MODEL, *_RUN, *_RECORD, *_HELP,
+    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PROTOTYPES, *PLAYBACK, *PREDICTION, *_MODEL, *_RUN,
+    *_RECORD, *_HELP,
 )  # fmt: skip
 """In the order of the menus."""
 

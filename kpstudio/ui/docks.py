@@ -16,6 +16,7 @@ from kpstudio.ui.panels.models import ModelsPanel
 from kpstudio.ui.panels.panel import DockTitle, Panel, make_dock
 from kpstudio.ui.panels.particle import ParticlePanel
 from kpstudio.ui.panels.particles import ParticlesPanel
+from kpstudio.ui.panels.prototypes import PrototypesPanel
 from kpstudio.ui.prediction.branches_panel import BranchesPanel
 from kpstudio.ui.timeline.timeline import Timeline
 
@@ -38,6 +39,7 @@ SHOWN: dict[PresetName, tuple[str, ...]] = {
         "particles",
         "particle",
         "layers",
+        "prototypes",
         "timeline",
     ),
     "monitor": ("particles", "particle"),
@@ -60,6 +62,7 @@ class Docks(QObject):
         self.particles = ParticlesPanel(session, tokens)
         self.particle = ParticlePanel(session, tokens)
         self.layers = LayersPanel(session, tokens)
+        self.prototypes = PrototypesPanel(session, tokens)
         self.timeline = Timeline(session, tokens, thumbnails, window.player)
         self._docks: dict[str, QDockWidget] = {}
         self._closed: set[str] = set()
@@ -74,6 +77,7 @@ class Docks(QObject):
             (self.particles, area.RightDockWidgetArea),
             (self.particle, area.RightDockWidgetArea),
             (self.layers, area.RightDockWidgetArea),
+            (self.prototypes, area.RightDockWidgetArea),
             (self.timeline, area.BottomDockWidgetArea),
         ):
             dock = make_dock(panel, window)
@@ -82,6 +86,7 @@ class Docks(QObject):
             dock.hide()
             self._docks[panel.key] = dock
         window.tabifyDockWidget(self._docks["history"], self._docks["futures"])
+        window.tabifyDockWidget(self._docks["layers"], self._docks["prototypes"])
         self._first = window.saveState(VERSION)
 
     @property
@@ -89,7 +94,7 @@ class Docks(QObject):
         """Every panel."""
         return (
             self.models, self.media, self.branches, self.history, self.particles, self.particle,
-            self.layers, self.timeline,
+            self.layers, self.prototypes, self.timeline,
         )  # fmt: skip
 
     def dock(self, key: str) -> QDockWidget:
@@ -133,6 +138,7 @@ class Docks(QObject):
         """Give the docks their usual sizes."""
         docks, window = self._docks, self._window
         docks["futures"].raise_()
+        docks["prototypes"].raise_()
         if window.height() < LOW_PX:
             window.tabifyDockWidget(docks["particle"], docks["layers"])
             docks["particle"].raise_()

@@ -98,6 +98,11 @@ class Tusk(KeypointModel):
             fixed_count=False,
         )
 
+    @property
+    def codebook(self) -> Float[Tensor, "M C"]:
+        """The prototypes, of length 1."""
+        return self.prototypes().detach()
+
     # -- encoding ------------------------------------------------------------------------------
     def find(self, maps: Maps) -> Keypoints:
         """Return the K keypoints of each score map, highest first."""

@@ -61,7 +61,7 @@ class EllipseLayer:
                 painter.setOpacity(opacity * mark.certainty)
                 rx, ry = viewport.lengths(mark.sigma or (0.0, 0.0))
                 middle = QPointF(*viewport.to_view(mark.at))
-                _paint_ellipse(painter, middle, rx, ry, colour_of(mark.identity))
+                _paint_ellipse(painter, middle, rx, ry, colour_of(mark.hue))
         elif still:
             ratio = painter.device().devicePixelRatio()
             painter.drawPixmap(QPointF(0.0, 0.0), self._still(still, viewport, view, ratio))
@@ -74,7 +74,7 @@ class EllipseLayer:
     def _still(
         self, marks: Sequence[Mark], viewport: Viewport, view: tuple[float, float], ratio: float
     ) -> QPixmap:
-        facts = tuple((mark.identity, mark.at, mark.sigma, mark.certainty) for mark in marks)
+        facts = tuple((mark.hue, mark.at, mark.sigma, mark.certainty) for mark in marks)
         key = (facts, viewport, view, ratio)
         if key == self._key:
             return self._picture
@@ -90,7 +90,7 @@ class EllipseLayer:
             painter.setOpacity(mark.certainty)
             rx, ry = viewport.lengths(mark.sigma or (0.0, 0.0))
             middle = QPointF(*viewport.to_view(mark.at))
-            _paint_ellipse(painter, middle, rx, ry, colour_of(mark.identity))
+            _paint_ellipse(painter, middle, rx, ry, colour_of(mark.hue))
         painter.end()
         return self._picture
 
@@ -103,7 +103,7 @@ def says_where(mark: Mark) -> bool:
 def _paint_moving(painter: QPainter, mark: Mark, viewport: Viewport) -> None:
     rx, ry = viewport.lengths(mark.sigma or (0.0, 0.0))
     x, y = viewport.to_view(mark.at)
-    colour = colour_of(mark.identity)
+    colour = colour_of(mark.hue)
     if max(rx, ry) > _LARGEST_KEPT:
         _paint_ellipse(painter, QPointF(x, y), rx, ry, colour)
         return

@@ -35,6 +35,8 @@ class Mark:
         hovered: Whether the mouse is over it.
         presence: 0..1; None when all particles of the model are present.
         matched: Its number was carried over from neighbouring frames.
+        kind: The prototype it belongs to; None where the model has none.
+        name: What the user calls that prototype; empty when nothing.
     """
 
     row: int
@@ -48,6 +50,18 @@ class Mark:
     hovered: bool = False
     presence: float | None = None
     matched: bool = False
+    kind: int | None = None
+    name: str = ""
+
+    @property
+    def hue(self) -> int:
+        """The number that its colour and shape stand for: its prototype's, or else its own."""
+        return self.identity if self.kind is None else self.kind
+
+    @property
+    def label(self) -> str:
+        """What is written beside it."""
+        return f"{self.identity + 1} {self.name}" if self.name else str(self.identity + 1)
 
     @property
     def words(self) -> str:
@@ -55,6 +69,8 @@ class Mark:
         name = f"Particle {self.identity + 1}"
         if self.matched:
             name += f" (matched over frames; row {self.row + 1} here)"
+        if self.kind is not None:
+            name += f", {self.name or f'prototype {self.kind + 1}'}"
         parts = [name, f"x {self.at[0]:.3f}", f"y {self.at[1]:.3f}"]
         if self.sigma is not None:
             parts.append(f"σ {math.sqrt(self.sigma[0] * self.sigma[1]):.3f}")  # noqa: RUF001
@@ -97,6 +113,7 @@ class MarkReader:
         numbers = self._session.numbers(frame)
         matched = self._session.is_matched(frame)
         selection = self._session.selection_at(frame)
+        kinds, names = latents.rows("prototype"), document.prototype_names
         levels, level = latents.topology.level, view.level
         marks = [
             Mark(
@@ -111,6 +128,8 @@ class MarkReader:
                 row == view.hovered,
                 self._presence[row] if self._presence else None,
                 matched,
+                kinds[row] if kinds else None,
+                names.get(kinds[row], "") if kinds and names else "",
             )
             for row, at in enumerate(positions)
             if level is None or levels[row] == level

@@ -114,7 +114,7 @@ class Extras:
             box = QRectF(x - side / 2, y - side / 2, side, side)
             painter.setOpacity(opacity * mark.certainty)
             painter.drawImage(box, glimpses[mark.row])
-            painter.setPen(QPen(QColor(colour_of(mark.identity)), 1.0))
+            painter.setPen(QPen(QColor(colour_of(mark.hue)), 1.0))
             painter.drawRect(box)
         painter.setOpacity(1.0)
 

@@ -122,7 +122,7 @@ class ParticleOverlay:
                 continue
             painter.setOpacity(opacity * _clarity(mark))
             corner = on_grid((area.x(), area.y()), ratio)
-            painter.drawPixmap(corner, number_picture(mark.identity + 1, name, ratio))
+            painter.drawPixmap(corner, number_picture(mark.label, name, ratio))
         painter.setOpacity(1.0)
 
     def label_areas(self, font: QFont, ratio: float) -> tuple[QRectF, ...]:
@@ -132,7 +132,7 @@ class ParticleOverlay:
         name = font.toString()
         areas: list[QRectF] = []
         for mark, (x, y) in zip(self.marks, self._places, strict=True):
-            width, height = _number_size(mark.identity + 1, name, ratio)
+            width, height = _number_size(mark.label, name, ratio)
             areas.append(QRectF(x + _DOT * 0.7, y - _DOT * 0.6 - height, width, height))
         return tuple(areas)
 
@@ -149,7 +149,7 @@ class ParticleOverlay:
     def _paint_dot(self, painter: QPainter, mark: Mark, place: Point) -> None:
         ratio = painter.device().devicePixelRatio()
         state = self._small, mark.selected, mark.hovered
-        dot = dot_picture(mark.identity, *state, ratio)
+        dot = dot_picture(mark.hue, *state, ratio)
         half = dot.deviceIndependentSize().width() / 2
         painter.drawPixmap(on_grid((place[0] - half, place[1] - half), ratio), dot)
 
@@ -282,20 +282,20 @@ def _outline(shape: Shape, radius: float) -> QPolygonF:
 
 
 @lru_cache(maxsize=512)
-def _number_size(number: int, font_key: str, ratio: float) -> Point:
-    size = number_picture(number, font_key, ratio).deviceIndependentSize()
+def _number_size(text: str, font_key: str, ratio: float) -> Point:
+    size = number_picture(text, font_key, ratio).deviceIndependentSize()
     return size.width(), size.height()
 
 
 @lru_cache(maxsize=512)
-def number_picture(number: int, font_key: str, ratio: float) -> QPixmap:
-    """Return a white number with a dark halo, drawn once for each font and screen."""
+def number_picture(text: str, font_key: str, ratio: float) -> QPixmap:
+    """Return a white number or name with a dark halo, drawn once for each font and screen."""
     font = QFont()
     font.fromString(font_key)
     font.setBold(True)
     path = QPainterPath()
     metrics = QFontMetricsF(font)
-    text, margin = str(number), 2.5
+    margin = 2.5
     path.addText(QPointF(margin, margin + metrics.ascent()), font, text)
     width = metrics.horizontalAdvance(text) + 2 * margin
     height = metrics.height() + 2 * margin

@@ -239,7 +239,7 @@ class Renderer:
             rows = range(latents.count)
             if count < latents.count:
                 rows = sorted(document.kept(frame))
-            numbers = self._session.numbers(frame)
+            numbers = self._session.hues(frame)
             identities = [numbers[row] for row in rows]
             held = (picture, Extras(arrays, rows, identities))
             self._extras[role] = held

@@ -56,7 +56,7 @@ def paint_springs(
         halo.setWidthF((WIDTH + 1.4) * (1.5 if lively else 1.0))
         painter.setPen(halo)
         painter.drawLine(ends)
-        pen.setColor(QColor(colour_of(parent.identity)))
+        pen.setColor(QColor(colour_of(parent.hue)))
         pen.setWidthF(WIDTH * (1.5 if lively else 1.0))
         painter.setPen(pen)
         painter.drawLine(ends)

@@ -69,7 +69,7 @@ class TrailLayer:
             painter.setOpacity(opacity * mark.certainty * 0.5)
             painter.setPen(halo)
             painter.drawPolyline(QPolygonF(places))
-            pen.setColor(QColor(colour_of(mark.identity)))
+            pen.setColor(QColor(colour_of(mark.hue)))
             share = max(1, -(-length // BANDS))
             for band, first in enumerate(range(0, len(places) - 1, share)):
                 strength = 1.0 - band / BANDS

@@ -44,6 +44,7 @@ class Line:
         presence: 0..1, or None.
         kept: Whether the top-K filter leaves it.
         moved: Whether it was edited.
+        hue: The number that its colour stands for.
     """
 
     row: int
@@ -54,6 +55,7 @@ class Line:
     presence: float | None
     kept: bool
     moved: bool
+    hue: int
 
 
 class ParticleTable(QAbstractTableModel):
@@ -191,15 +193,17 @@ def lines_of(
     position = latents.rows("position")
     home = original.rows("position")
     spread = latents.rows("position_log_var")
-    presence = latents.rows("presence")
-    here = original.rows("presence")
+    presence, kinds = latents.rows("presence"), latents.rows("prototype")
+    here, was = original.rows("presence"), original.rows("prototype")
     lines: list[Line] = []
     for row in order:
         sigma = None
         if spread is not None:
             sigma = math.exp(min(20.0, (spread[row][0] + spread[row][1]) / 2) / 2)
-        moved = position[row] != home[row] or (
-            presence is not None and here is not None and presence[row] != here[row]
+        moved = (
+            position[row] != home[row]
+            or (presence is not None and here is not None and presence[row] != here[row])
+            or (kinds is not None and was is not None and kinds[row] != was[row])
         )
         lines.append(
             Line(
@@ -211,6 +215,7 @@ def lines_of(
                 None if presence is None else presence[row],
                 row in kept,
                 moved,
+                numbers[row] if kinds is None else kinds[row],
             )
         )
     return lines

@@ -303,7 +303,7 @@ class _Cells(QStyledItemDelegate):
     def _paint_number(self, painter: QPainter, area: QRectF, line: Line) -> None:
         swatch = QRectF(area.left() + 4, area.center().y() - 4, 9, 9)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(colour_of(line.identity)))
+        painter.setBrush(QColor(colour_of(line.hue)))
         painter.drawRoundedRect(swatch, 2, 2)
         painter.setPen(QColor(self._panel.tokens.text))
         painter.setFont(self._panel.table.font())
