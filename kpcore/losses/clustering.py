@@ -63,12 +63,17 @@ def sample_mixture(
 ) -> Float[Tensor, "{count} C"]:
     """Return points around the prototypes, as many for each as its weight says, of length 1.
 
-    What rounding down leaves over goes to the last prototype. The points move with the prototypes.
+    The points move with the prototypes.
 
     Source: TUSK table 7; the released code normalises after adding noise.
+    Departs: what rounding down leaves over goes to the largest remainders, one each. As published
+    all of it goes to the last prototype, which becomes the mean of many where there are fewer
+    points than prototypes.
     """
-    copies = (weights * count).floor().long()
-    copies[-1] += count - int(copies.sum())
+    wanted = weights * count
+    copies = wanted.floor().long()
+    left = count - int(copies.sum())
+    copies[(wanted - copies).topk(left).indices] += 1
     rows: Int[Tensor, " N"] = torch.repeat_interleave(
         torch.arange(len(prototypes), device=prototypes.device), copies, output_size=count
     )

@@ -59,6 +59,11 @@ class TuskConfig:
         cluster_weight: Of the k-means term.
         heatmap_weight: Of the equivariance of the score map.
         feature_weight: Of the equivariance of the feature map.
+        attention_weight: Of how little the score map follows what the decoder could not explain:
+            the negative covariance, within each picture, of scores with the reconstruction's
+            squared error around them. Scores of places that were not chosen get no other gradient,
+            so that whole kinds of objects may stay unseen; the term fades by itself as pictures
+            are explained. 0, as published, is without.
         rise: Fraction of a run over which `cluster_weight` rises linearly from 0. The term is
             content when all descriptors are alike, and in a short run it wins unless the
             reconstruction has made them differ before. 0, all along, in the paper.
@@ -72,6 +77,9 @@ class TuskConfig:
             root of table 10's 4e-4.
         exploration: Least share, per prototype, that is added to the weights of the mixture; 0.01
             in the released code, nothing in the paper.
+        memory: Batches before the last one whose descriptors the prototypes follow as well. A small
+            batch has fewer descriptors than there are prototypes, of which each then gets one
+            sample or none. 0 in the paper, whose batches are large.
         projections: N, random directions of the sliced Wasserstein distance.
         warp_scale: Middle and half range of the scale of the second view.
         warp_bend: Largest displacement of the warp's control points, in unit coordinates.
@@ -102,6 +110,7 @@ class TuskConfig:
     cluster_weight: float = 0.01
     heatmap_weight: float = 0.01
     feature_weight: float = 100.0
+    attention_weight: float = 0.0
     rise: float = 0.0
     sharpness: float = 20.0
     clustering: Clustering = "sliced-wasserstein"
@@ -110,6 +119,7 @@ class TuskConfig:
     prototype_rate: float = 0.1
     mixture_sigma: float = 0.02
     exploration: float = 0.01
+    memory: int = 0
     projections: int = 100
     warp_scale: tuple[float, float] = (0.95, 0.05)
     warp_bend: float = 0.1
@@ -120,6 +130,7 @@ class TuskConfig:
     def __post_init__(self) -> None:
         least = {"keypoints": 1, "prototypes": 1, "descriptor": 1, "width": 1, "window": 1}
         least |= {"prototype_steps": 1, "projections": 1}
+        least |= {"memory": 0}
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")

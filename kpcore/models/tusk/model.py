@@ -14,6 +14,7 @@ from kpcore.capabilities import Capabilities
 from kpcore.errors import ShapeError
 from kpcore.latents import Latents, Topology
 from kpcore.models.tusk.config import TuskConfig
+from kpcore.models.tusk.incremental import BlendingDecoder, SummingDecoder
 from kpcore.models.tusk.networks import (
     MapDecoder,
     MapEncoder,
@@ -24,7 +25,6 @@ from kpcore.models.tusk.networks import (
     refined,
     splats,
 )
-from kpcore.nn.row_cache import RowCache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +137,7 @@ class Tusk(KeypointModel):
     # -- decoding ------------------------------------------------------------------------------
     def decode(self, latents: Latents, context: Context | None = None) -> Decoding:
         """Return the picture of each set of keypoints; any number of them decodes."""
-        found = self._keypoints(latents)
+        found = self.keypoints(latents)
         if self.config.blend == "sum":
             return Decoding(self.drawn(found))
         return self.blended(self.layers(found), found.confidence)
@@ -145,11 +145,11 @@ class Tusk(KeypointModel):
     def decoder_for(self, encoding: Encoding) -> Decoder:
         """Return a decoder that, when blending by alpha, decodes only keypoints that changed."""
         if self.config.blend == "sum":
-            return self.decode
-        return _CachingDecoder(self)
+            return SummingDecoder(self)
+        return BlendingDecoder(self)
 
-    def _keypoints(self, latents: Latents) -> Keypoints:
-        """The keypoints that latents stand for.
+    def keypoints(self, latents: Latents) -> Keypoints:
+        """Return the keypoints that latents stand for.
 
         Raises:
             ShapeError: No batch, no features, or features of another width.
@@ -165,16 +165,28 @@ class Tusk(KeypointModel):
 
     def drawn(self, found: Keypoints) -> Image:
         """Return the pictures decoded from the sum of the keypoints' maps."""
+        return self.networks.decoder(self.summed(found))
+
+    def summed(self, found: Keypoints) -> Float[Tensor, "B C h w"]:
+        """Return the sum of the keypoints' maps."""
         rows, columns = splats(found.position, self.config.map_size, self.config.splat_var_px)
         carried = found.descriptor * found.confidence[..., None]
-        maps = torch.einsum("bkc,bkh,bkw->bchw", carried, rows, columns)
-        return self.networks.decoder(maps)
+        return torch.einsum("bkc,bkh,bkw->bchw", carried, rows, columns)
+
+    def apart(
+        self,
+        position: Float[Tensor, "B K 2"],
+        confidence: Float[Tensor, "B K"],
+        descriptor: Float[Tensor, "B K C"],
+    ) -> Float[Tensor, "B K C h w"]:
+        """Return each keypoint's map."""
+        rows, columns = splats(position, self.config.map_size, self.config.splat_var_px)
+        carried = descriptor * confidence[..., None]
+        return torch.einsum("bkc,bkh,bkw->bkchw", carried, rows, columns)
 
     def layers(self, found: Keypoints) -> Float[Tensor, "B K 4 H W"]:
         """Return each keypoint's colours, and the logit of its alpha, decoded by itself."""
-        rows, columns = splats(found.position, self.config.map_size, self.config.splat_var_px)
-        carried = found.descriptor * found.confidence[..., None]
-        maps = torch.einsum("bkc,bkh,bkw->bkchw", carried, rows, columns)
+        maps = self.apart(found.position, found.confidence, found.descriptor)
         if maps.shape[1] == 0:
             side = self.config.image_size
             return maps.new_zeros(len(maps), 0, 4, side, side)
@@ -197,21 +209,3 @@ class Tusk(KeypointModel):
         alpha = logits.softmax(1) * there
         image = (alpha[:, :, None] * layers[:, :, :3]).sum(1)
         return Decoding(image.clamp(0.0, 1.0), alphas=alpha)
-
-
-class _CachingDecoder:
-    """Keeps each keypoint's layer; only keypoints that changed pass the network."""
-
-    def __init__(self, model: Tusk) -> None:
-        self._model = model
-        self._layers = RowCache(self._decoded)
-
-    def _decoded(self, rows: Float[Tensor, "B K D"]) -> Float[Tensor, "B K 4 H W"]:
-        found = Keypoints(rows[..., :2], rows[..., 2], rows[..., 3:])
-        return self._model.layers(found)
-
-    def __call__(self, latents: Latents) -> Decoding:
-        """Return the picture."""
-        found = self._model._keypoints(latents)
-        parts = [found.position, found.confidence[..., None], found.descriptor]
-        return self._model.blended(self._layers(torch.cat(parts, dim=-1)), found.confidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,6 +82,11 @@ class NetworksObjective:
             * F.mse_loss(_warped(first.score[:, None], grid)[:, 0], second.score),
             "feature": c.feature_weight * F.mse_loss(_warped(first.feature, grid), second.feature),
         }
+        if c.attention_weight:
+            score = second.score if c.views == "second" else maps.score
+            terms["attention"] = c.attention_weight * attention_loss(
+                score, (image.detach() - wanted).square().mean(1), c
+            )
         if not c.alternate:
             terms["prototypes"] = prototype_loss(
                 found.descriptor.detach().flatten(0, 1), model.prototypes(), c
@@ -118,12 +124,14 @@ class PrototypesObjective:
     """What the prototypes minimise while the networks rest.
 
     Descriptors are computed once for the steps that share a batch, from the pictures as they are.
+    Those of earlier batches, as the networks made them then, may stand beside them.
     """
 
     def __init__(self, model: Tusk, config: TuskConfig) -> None:
         self._model, self._config = model, config
         self._key: tuple[object, ...] = ()
         self._descriptor: Tensor | None = None
+        self._recent: deque[Tensor] = deque(maxlen=config.memory + 1)
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss."""
@@ -138,12 +146,29 @@ class PrototypesObjective:
         if self._descriptor is None or not _same(key, self._key):
             with torch.no_grad():
                 found = self._model.find(self._model.networks.encoder(image))
-            self._descriptor, self._key = found.descriptor.flatten(0, 1), key
+            self._recent.append(found.descriptor.flatten(0, 1))
+            self._descriptor, self._key = torch.cat(list(self._recent)), key
         return self._descriptor
 
 
 def _same(a: tuple[object, ...], b: tuple[object, ...]) -> bool:
     return len(a) == len(b) and a[0] is b[0] and a[1:] == b[1:]
+
+
+def attention_loss(
+    score: Float[Tensor, "B h w"], error: Float[Tensor, "B H W"], config: TuskConfig
+) -> Float[Tensor, ""]:
+    """Return the negative covariance of scores with the error in the window around them.
+
+    Args:
+        score: Of the pictures.
+        error: Squared error of their reconstruction, without gradient.
+        config: Has the window.
+    """
+    around = F.avg_pool2d(error[:, None], config.fold)
+    around = F.avg_pool2d(around, config.window, 1, config.window // 2)[:, 0]
+    surplus = around - around.mean((1, 2), keepdim=True)
+    return -(score * surplus).mean()
 
 
 def prototype_loss(

@@ -41,13 +41,18 @@ def test_mixture_weights_by_hand():
     torch.testing.assert_close(mixture_weights(descriptor, prototypes), raw / raw.sum())
 
 
-def test_samples_follow_the_weights_and_what_is_left_goes_to_the_last():
+def test_samples_follow_the_weights_and_what_is_left_goes_to_the_largest_remainders():
     torch.manual_seed(0)
     prototypes = torch.eye(3)
-    points = sample_mixture(prototypes, torch.tensor([0.55, 0.25, 0.2]), 10, 0.02)
-    assert points.argmax(1).bincount().tolist() == [5, 2, 3]
+    points = sample_mixture(prototypes, torch.tensor([0.56, 0.24, 0.2]), 10, 0.02)
+    assert points.argmax(1).bincount().tolist() == [6, 2, 2]
     torch.testing.assert_close(points.norm(dim=1), torch.ones(10))
     assert 0.0 < (points - prototypes[points.argmax(1)]).abs().max() < 0.1
+
+
+def test_no_prototype_takes_what_would_be_a_share_of_many():
+    points = sample_mixture(torch.eye(8), torch.full((8,), 1 / 8), 5, 0.02)
+    assert points.argmax(1).bincount().max() == 1
 
 
 def test_samples_move_with_their_prototypes():

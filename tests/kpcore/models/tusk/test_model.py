@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kpcore.errors import InputError, ShapeError
-from kpcore.models.tusk import PRESETS
+from kpcore.models.tusk import PRESETS, incremental
 from kpcore.models.tusk.config import TuskConfig
 from kpcore.models.tusk.model import Tusk
 
@@ -79,21 +79,44 @@ def test_descriptors_are_directions():
 
 
 @torch.no_grad()
-def test_only_a_changed_keypoint_is_decoded_again():
-    model = tusk()
+def test_only_a_changed_keypoint_is_decoded_again(monkeypatch):
+    model = tusk(blend="alpha")
     encoding = model.encode(torch.rand(1, 3, 32, 32))
     decoder = model.decoder_for(encoding)
     decoder(encoding.latents)
     passed: list[int] = []
-    model.networks.decoder.register_forward_hook(
-        lambda _, inputs, __: passed.append(len(inputs[0]))
-    )
+    draw = incremental.drawing
+
+    def counted(decoder, maps):
+        passed.append(len(maps))
+        return draw(decoder, maps)
+
+    monkeypatch.setattr(incremental, "drawing", counted)
     moved = encoding.latents.with_rows("position", [2], [[0.5, -0.5]])
     picture = decoder(moved).image
     assert passed == [1]
     decoder(encoding.latents)
     assert passed == [1], "what was decoded before is kept"
     torch.testing.assert_close(picture, model.decode(moved).image, atol=1e-5, rtol=0.0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("blend", ["sum", "alpha"])
+def test_the_decoder_of_edits_is_the_models_own_and_follows_its_weights(blend):
+    model = tusk(blend=blend)
+    encoding = model.encode(torch.rand(1, 3, 32, 32))
+    moved = encoding.latents.with_rows("position", [1], [[0.2, 0.3]])
+    before = model.decoder_for(encoding)(moved).image
+    assert torch.equal(before, model.decode(moved).image) or blend == "alpha"
+    torch.testing.assert_close(before, model.decode(moved).image, atol=1e-5, rtol=0.0)
+    few = moved.select([0, 3])
+    torch.testing.assert_close(
+        model.decoder_for(encoding)(few).image, model.decode(few).image, atol=1e-5, rtol=0.0
+    )
+    model.networks.decoder.body.head.weight.add_(0.5)
+    after = model.decoder_for(encoding)(moved).image
+    torch.testing.assert_close(after, model.decode(moved).image, atol=1e-5, rtol=0.0)
+    assert (after - before).abs().max() > 1e-3
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from kpcore.models.tusk.objective import (
     FeatureDifference,
     NetworksObjective,
     PrototypesObjective,
+    attention_loss,
     phases,
     prototype_loss,
     two_views,
@@ -203,3 +204,31 @@ def test_the_cluster_term_rises():
     assert shares == pytest.approx([0.0, 0.5, 1.0, 1.0])
     for name in ("reconstruction", "heatmap", "feature"):
         assert float(terms[0][name]) == pytest.approx(float(terms[-1][name]), rel=1e-4)
+
+
+def test_attention_raises_scores_where_pictures_are_not_explained_and_nowhere_else():
+    score = torch.full((2, 32, 32), 0.5, requires_grad=True)
+    error = torch.zeros(2, 32, 32)
+    error[0, 8:12, 8:12] = 1.0
+    attention_loss(score, error, TINY).backward()
+    assert score.grad is not None
+    down = score.grad
+    assert down[0, 9, 9] < 0.0 < down[0, 25, 25]
+    assert down[0].sum().abs() < 1e-6, "no score rises for all of a picture"
+    assert (down[1] == 0.0).all(), "a picture that is explained asks for nothing"
+
+
+def test_attention_is_a_term_only_where_it_is_asked_for():
+    batch = Batch(torch.rand(2, 3, 32, 32))
+    without = NetworksObjective(Tusk(TINY), TINY)(batch, NOW)
+    config = replace(TINY, attention_weight=1.0)
+    asked = NetworksObjective(Tusk(config), config)(batch, NOW)
+    assert "attention" not in without.terms
+    assert asked.terms["attention"].requires_grad
+
+
+def test_prototypes_remember_as_many_batches_as_the_configuration_says():
+    config = replace(TINY, memory=1)
+    objective = PrototypesObjective(Tusk(config).eval(), config)
+    rows = [len(objective._descriptors(torch.rand(2, 3, 32, 32))) for _ in range(3)]
+    assert rows == [2 * TINY.keypoints, 4 * TINY.keypoints, 4 * TINY.keypoints]
