@@ -43,13 +43,8 @@ class Pointer:
         )
 
 
-class Surface(Protocol):
-    """What gestures need of a canvas."""
-
-    @property
-    def session(self) -> Session:
-        """What is open."""
-        ...
+class View(Protocol):
+    """What panning needs of a view."""
 
     @property
     def links(self) -> LinkedViews:
@@ -59,6 +54,15 @@ class Surface(Protocol):
     @property
     def viewport(self) -> Viewport:
         """Where the picture lies."""
+        ...
+
+
+class Surface(View, Protocol):
+    """What gestures need of a canvas."""
+
+    @property
+    def session(self) -> Session:
+        """What is open."""
         ...
 
     @property
@@ -117,11 +121,11 @@ class Pan:
     cursor = Qt.CursorShape.ClosedHandCursor
     hint = "Move to pan · release to stop"
 
-    def __init__(self, surface: Surface, pointer: Pointer) -> None:
-        self._links = surface.links
-        self._viewport = surface.viewport
-        self._before = surface.links.framing
-        self._grip = surface.viewport.to_unit(pointer.at)
+    def __init__(self, view: View, pointer: Pointer) -> None:
+        self._links = view.links
+        self._viewport = view.viewport
+        self._before = view.links.framing
+        self._grip = view.viewport.to_unit(pointer.at)
 
     def move(self, pointer: Pointer) -> None:
         """Keep what was gripped under the pointer."""
