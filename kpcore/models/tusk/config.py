@@ -59,6 +59,9 @@ class TuskConfig:
         cluster_weight: Of the k-means term.
         heatmap_weight: Of the equivariance of the score map.
         feature_weight: Of the equivariance of the feature map.
+        relative_features: Differences of feature maps are measured against the variance of the
+            features. As descriptors have length 1 whatever the features' length, the published
+            difference is made small by making all features small, and then asks for nothing.
         attention_weight: Of how little the score map follows what the decoder could not explain:
             the negative covariance, within each picture, of scores with the reconstruction's
             squared error around them. Scores of places that were not chosen get no other gradient,
@@ -110,6 +113,7 @@ class TuskConfig:
     cluster_weight: float = 0.01
     heatmap_weight: float = 0.01
     feature_weight: float = 100.0
+    relative_features: bool = False
     attention_weight: float = 0.0
     rise: float = 0.0
     sharpness: float = 20.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -133,6 +134,24 @@ class Tusk(KeypointModel):
                 prototype=nearest_prototype(found.descriptor, self.prototypes()),
             )
         )
+
+    @torch.no_grad()
+    def settle(self, pictures: Iterable[Image]) -> None:
+        """Compute mean and variance of the features at keypoints anew, as averages of `pictures`.
+
+        Features drift while they are trained, by more than their spread within few steps, and the
+        running averages come after them.
+        """
+        norm, was_training = self.centre, self.training
+        if norm is None:
+            return
+        momentum, norm.momentum = norm.momentum, None
+        norm.reset_running_stats()
+        self.train()
+        for image in pictures:
+            self.find(self.networks.encoder(image))
+        norm.momentum = momentum
+        self.train(was_training)
 
     # -- decoding ------------------------------------------------------------------------------
     def decode(self, latents: Latents, context: Context | None = None) -> Decoding:

@@ -80,7 +80,8 @@ class NetworksObjective:
             "cluster": risen * c.cluster_weight * self._cluster(found, prototypes),
             "heatmap": c.heatmap_weight
             * F.mse_loss(_warped(first.score[:, None], grid)[:, 0], second.score),
-            "feature": c.feature_weight * F.mse_loss(_warped(first.feature, grid), second.feature),
+            "feature": c.feature_weight
+            * feature_difference(_warped(first.feature, grid), second.feature, c.relative_features),
         }
         if c.attention_weight:
             score = second.score if c.views == "second" else maps.score
@@ -153,6 +154,23 @@ class PrototypesObjective:
 
 def _same(a: tuple[object, ...], b: tuple[object, ...]) -> bool:
     return len(a) == len(b) and a[0] is b[0] and a[1:] == b[1:]
+
+
+def feature_difference(
+    a: Float[Tensor, "B C h w"], b: Float[Tensor, "B C h w"], relative: bool
+) -> Float[Tensor, ""]:
+    """Return the mean squared difference of two feature maps.
+
+    Args:
+        a: One.
+        b: The other.
+        relative: Divide each channel's by the variance of both: 0 for equal maps, 2 for maps that
+            have nothing to do with each other, whatever their scale.
+    """
+    if not relative:
+        return F.mse_loss(a, b)
+    spread = 0.5 * (a.var((0, 2, 3)) + b.var((0, 2, 3)))
+    return ((a - b).square().mean((0, 2, 3)) / (spread + 1e-8)).mean()
 
 
 def attention_loss(

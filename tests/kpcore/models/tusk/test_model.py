@@ -120,6 +120,22 @@ def test_the_decoder_of_edits_is_the_models_own_and_follows_its_weights(blend):
 
 
 @torch.no_grad()
+def test_settling_takes_the_features_as_they_are_at_the_end():
+    model = tusk(centred=True)
+    assert model.centre is not None
+    model.networks.encoder.body.head.bias.add_(3.0)
+    pictures = [torch.rand(8, 3, 32, 32) for _ in range(4)]
+    before = model.encode(pictures[0]).latents.feature
+    model.settle(pictures)
+    after = model.encode(pictures[0]).latents.feature
+    assert before is not None
+    assert after is not None
+    assert before.mean((0, 1)).norm() > 0.8, "all descriptors look one way"
+    assert after.mean((0, 1)).norm() < 0.2
+    assert not model.training
+
+
+@torch.no_grad()
 def test_folding_keeps_sizes_and_places():
     model = tusk(fold=2, image_size=32, window=5)
     encoding = model.encode(torch.rand(2, 3, 32, 32))

@@ -15,6 +15,7 @@ from kpcore.models.tusk.objective import (
     NetworksObjective,
     PrototypesObjective,
     attention_loss,
+    feature_difference,
     phases,
     prototype_loss,
     two_views,
@@ -232,3 +233,13 @@ def test_prototypes_remember_as_many_batches_as_the_configuration_says():
     objective = PrototypesObjective(Tusk(config).eval(), config)
     rows = [len(objective._descriptors(torch.rand(2, 3, 32, 32))) for _ in range(3)]
     assert rows == [2 * TINY.keypoints, 4 * TINY.keypoints, 4 * TINY.keypoints]
+
+
+def test_relative_features_cannot_become_alike_by_becoming_small():
+    torch.manual_seed(0)
+    a, b = torch.randn(4, 3, 16, 16), torch.randn(4, 3, 16, 16)
+    assert float(feature_difference(a, b, relative=True)) == pytest.approx(2.0, abs=0.1)
+    small = feature_difference(0.01 * a, 0.01 * b, relative=True)
+    torch.testing.assert_close(small, feature_difference(a, b, relative=True), atol=1e-3, rtol=0.0)
+    assert feature_difference(0.01 * a, 0.01 * b, relative=False) < 1e-3
+    assert feature_difference(a, a, relative=True) == 0.0
