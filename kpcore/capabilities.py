@@ -54,6 +54,14 @@ class Capabilities:
     video_history: int = 0
     ordered: bool = False
 
+    @property
+    def takes_appearance(self) -> bool:
+        """Whether its particles may be decoded with the appearance of another picture.
+
+        It lies in a reference, or in the features of particles that are the same ones everywhere.
+        """
+        return self.needs_reference or (self.ordered and self.features > 0)
+
 
 def constrain(
     latents: Latents, capabilities: Capabilities, encoded: Latents | None = None

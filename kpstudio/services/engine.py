@@ -42,7 +42,7 @@ RELAXED_S = 0.03
 the edited picture; the exact picture brings its own difference."""
 
 _KINDS = (
-    "device", "pair", "model", "media", "decode", "encode", "tidy", "roll", "prefetch",
+    "device", "pair", "model", "media", "look", "decode", "encode", "tidy", "roll", "prefetch",
     "background", "warm",
 )  # fmt: skip
 """Requests, most urgent first: the hand before the shown frame before what may come next."""
@@ -127,6 +127,20 @@ class Engine:
             if kept is not None:
                 return kept.input
         return self._host.framed(frame)[0]
+
+    def look_at(self, path: str, then: Callable[[Bytes], None]) -> None:
+        """Read a picture, or the first frame of a video, as the open model sees it.
+
+        Args:
+            path: Of the picture.
+            then: Given it on the UI thread; when it cannot be read the session is told why.
+        """
+
+        def look() -> None:
+            self._worker.post(then, self._host.picture_at(path))
+
+        self._complaint = ""
+        self._worker.put("look", look)
 
     def framing(self, frame: int) -> tuple[Framing, Bytes]:
         """Return how a frame was brought to the model's size, and the frame at its own size.
@@ -363,7 +377,7 @@ class Engine:
             self._compositor = key, frame.reconstruction.compositor, 0
             self._show("input", key, Picture(frame.input, 0, key[2]))
             self._show("reconstruction", key, self._picture(frame.reconstruction, 0, key[2]))
-        if wanted.latents is wanted.encoding.latents:
+        if wanted.is_unedited:
             self._worker.discard("decode")
             self._show_unedited(key, frame, wanted)
             return
@@ -373,7 +387,7 @@ class Engine:
     def _show_kept(self, key: Key, wanted: Wanted) -> bool:
         """Show the picture that was kept of an unedited frame; return whether there is one."""
         pixels = self._frames.picture(key)
-        if pixels is None or wanted.latents is not wanted.encoding.latents:
+        if pixels is None or not wanted.is_unedited:
             return False
         picture = Picture(pixels, wanted.revision, wanted.frame, base=wanted.revision)
         self._show("reconstruction", key, picture)

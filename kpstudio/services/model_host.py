@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,9 @@ from kpstudio.services.compositor import Compositor
 from kpstudio.services.linking import Linker
 from kpstudio.services.picture_reader import PictureReader
 from kpstudio.services.pixels import difference, finished
+from kpstudio.services.reference import dressed, unpacked
 from kpstudio.session.document import MediaInfo, ModelInfo
+from kpstudio.session.reference_edits import Reference
 from kpstudio.session.session import Wanted
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ class ModelHost:
         self._rule: FramingRule | None = None
         self._decoder: tuple[Encoding, Decoder] | None = None
         self._compositor: Compositor | None = None
+        self._borrowed: tuple[Encoding, Reference, Encoding] | None = None
         self._readers: list[PictureReader] = []
         self._warned: set[str] = set()
 
@@ -335,9 +338,8 @@ class ModelHost:
             picture = self.framed(frame)[0]
         encoding = known
         if encoding is None:
-            image = torch.from_numpy(picture).permute(2, 0, 1)[None].float().div(255.0)
             with torch.inference_mode():
-                encoding = model.encode(image.to(self.device)).to("cpu")
+                encoding = model.encode(self._image(picture)).to("cpu")
             if not torch.isfinite(encoding.latents.position).all():
                 raise CapabilityError(
                     f"the model found particles of frame {frame + 1} at NaN; its weights are "
@@ -351,7 +353,58 @@ class ModelHost:
         Raises:
             KpError: The model gave no numbers.
         """
-        return self._decode(wanted.encoding, wanted.latents, reconstruction)
+        if wanted.reference is None:
+            return self._decode(wanted.encoding, wanted.latents, reconstruction)
+        encoding = self._lent(wanted, wanted.reference)
+        latents = dressed(wanted.latents, wanted.encoding.latents, encoding.latents)
+        return self._decode(encoding, latents, reconstruction)
+
+    def picture_at(self, path: str) -> Bytes:
+        """Return a picture, or the first frame of a video, as the open model sees it.
+
+        Raises:
+            KpError: It cannot be read, or no model is open.
+        """
+        from kpcore.data.resample import apply_framing
+        from kpstudio.services.picture_media import open_source
+
+        if self._model is None or self._rule is None:
+            raise CapabilityError("open a checkpoint first")
+        media = open_source(path)
+        try:
+            source = media.frame(0)
+        finally:
+            media.close()
+        size = self._model.capabilities.image_size
+        framing = framing_of((source.shape[0], source.shape[1]), self._rule, size)
+        return np.array(apply_framing(framing, source))
+
+    def _lent(self, wanted: Wanted, reference: Reference) -> Encoding:
+        """Return the encoding of a frame with the appearance of another picture."""
+        import torch
+
+        if self._borrowed is not None:
+            encoding, held, made = self._borrowed
+            if encoding is wanted.encoding and held == reference:
+                return made
+        model, own = self._opened()[0], wanted.encoding
+        other = self._image(unpacked(reference.picture))
+        with torch.inference_mode():
+            if model.capabilities.needs_reference:
+                image = self._image(self.framed(wanted.frame)[0])
+                made = replace(own, context=model.encode(image, other).to("cpu").context)
+            else:
+                theirs = model.encode(other).to("cpu").latents
+                made = replace(own, latents=dressed(own.latents, own.latents, theirs))
+        self._borrowed = wanted.encoding, reference, made
+        return made
+
+    def _image(self, picture: Bytes) -> Tensor:
+        """Return a picture as the model takes it, (1, 3, H, W) in 0..1."""
+        import torch
+
+        image = torch.from_numpy(picture).permute(2, 0, 1)[None].float().div(255.0)
+        return image.to(self.device)
 
     def _opened(self) -> tuple[KeypointModel, Media, FramingRule]:
         if self._model is None or self._media is None or self._rule is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kpstudio.session.branches import Branch
 from kpstudio.session.encodings import Encodings
+from kpstudio.session.reference_edits import Reference
 
 if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
@@ -91,6 +92,7 @@ class Document:
         keep: Only this many of the surest particles are decoded; None for all.
         branches: Futures that were asked for, oldest first.
         prototype_names: What the user calls prototypes, by their row in the codebook.
+        reference: Whose appearance particles are decoded with; None for that of their own frame.
     """
 
     model: ModelInfo | None = None
@@ -100,6 +102,7 @@ class Document:
     keep: int | None = None
     branches: tuple[Branch, ...] = ()
     prototype_names: Mapping[int, str] = field(default_factory=_nothing)
+    reference: Reference | None = None
 
     def with_edited(self, frame: int, latents: Latents) -> Document:
         """Return the document with the particles of `frame` replaced; branches may follow."""

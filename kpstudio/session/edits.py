@@ -25,6 +25,7 @@ from kpstudio.session.prototype_edits import (
     SetPrototype,
     with_nearest,
 )
+from kpstudio.session.reference_edits import SetReference
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
@@ -190,6 +191,7 @@ Edit: TypeAlias = (
     | Restore
     | KeepTop
     | PrototypeEdit
+    | SetReference
     | BranchEdit
 )
 _KINDS: dict[str, type[Any]] = {
@@ -203,6 +205,7 @@ _KINDS: dict[str, type[Any]] = {
         KeepTop,
         SetPrototype,
         RenamePrototype,
+        SetReference,
         AddBranch,
         RenameBranch,
         RemoveBranch,

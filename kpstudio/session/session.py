@@ -23,6 +23,7 @@ from kpstudio.session.edits import (
     SwapParticles,
 )
 from kpstudio.session.history import Entry, History
+from kpstudio.session.reference_edits import Reference
 from kpstudio.session.tracks import Link
 from kpstudio.session.view import Comparison, Role, ViewState
 
@@ -73,6 +74,7 @@ class Wanted:
         latents: What to decode.
         encoding: Of the frame; its context is decoded with.
         final: No gesture is under way: must be answered exactly.
+        reference: Whose appearance to decode with; None for the frame's own.
     """
 
     model: int
@@ -82,6 +84,12 @@ class Wanted:
     latents: Latents
     encoding: Encoding
     final: bool
+    reference: Reference | None = None
+
+    @property
+    def is_unedited(self) -> bool:
+        """Whether this is the reconstruction: nothing moved, and the frame's own appearance."""
+        return self.latents is self.encoding.latents and self.reference is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +472,7 @@ class Session:
             latents,
             encoding,
             final=self._pending is None,
+            reference=document.reference,
         )
 
     def _changed(self) -> None:

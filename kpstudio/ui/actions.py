@@ -36,6 +36,7 @@ from kpstudio.ui.action_tables.entry import (
 from kpstudio.ui.action_tables.playback import PLAYBACK
 from kpstudio.ui.action_tables.prediction import PREDICTION
 from kpstudio.ui.action_tables.prototypes import PROTOTYPES
+from kpstudio.ui.action_tables.reference import REFERENCE
 
 if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
@@ -366,8 +367,8 @@ _HELP = (
 )  # fmt: skip
 
 ENTRIES: tuple[Action | Choices, ...] = (
-    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PROTOTYPES, *PLAYBACK, *PREDICTION, *_MODEL, *_RUN,
-    *_RECORD, *_HELP,
+    *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PROTOTYPES, *PLAYBACK, *PREDICTION, *_MODEL, *REFERENCE,
+    *_RUN, *_RECORD, *_HELP,
 )  # fmt: skip
 """In the order of the menus."""
 

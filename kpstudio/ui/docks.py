@@ -17,6 +17,7 @@ from kpstudio.ui.panels.panel import DockTitle, Panel, make_dock
 from kpstudio.ui.panels.particle import ParticlePanel
 from kpstudio.ui.panels.particles import ParticlesPanel
 from kpstudio.ui.panels.prototypes import PrototypesPanel
+from kpstudio.ui.panels.reference import ReferencePanel
 from kpstudio.ui.prediction.branches_panel import BranchesPanel
 from kpstudio.ui.timeline.timeline import Timeline
 
@@ -40,6 +41,7 @@ SHOWN: dict[PresetName, tuple[str, ...]] = {
         "particle",
         "layers",
         "prototypes",
+        "reference",
         "timeline",
     ),
     "monitor": ("particles", "particle"),
@@ -63,6 +65,7 @@ class Docks(QObject):
         self.particle = ParticlePanel(session, tokens)
         self.layers = LayersPanel(session, tokens)
         self.prototypes = PrototypesPanel(session, tokens)
+        self.reference = ReferencePanel(session, tokens)
         self.timeline = Timeline(session, tokens, thumbnails, window.player)
         self._docks: dict[str, QDockWidget] = {}
         self._closed: set[str] = set()
@@ -78,6 +81,7 @@ class Docks(QObject):
             (self.particle, area.RightDockWidgetArea),
             (self.layers, area.RightDockWidgetArea),
             (self.prototypes, area.RightDockWidgetArea),
+            (self.reference, area.RightDockWidgetArea),
             (self.timeline, area.BottomDockWidgetArea),
         ):
             dock = make_dock(panel, window)
@@ -94,7 +98,7 @@ class Docks(QObject):
         """Every panel."""
         return (
             self.models, self.media, self.branches, self.history, self.particles, self.particle,
-            self.layers, self.prototypes, self.timeline,
+            self.layers, self.prototypes, self.reference, self.timeline,
         )  # fmt: skip
 
     def dock(self, key: str) -> QDockWidget:

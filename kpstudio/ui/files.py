@@ -60,6 +60,11 @@ class Files:
         """Ask for a picture or video."""
         self._choose("Open picture or video", ";;".join((MEDIA, EVERYTHING)))
 
+    def ask_media(self, title: str) -> str:
+        """Ask for one picture or video; return its path, or "" when none was chosen."""
+        filters = ";;".join((MEDIA, EVERYTHING))
+        return QFileDialog.getOpenFileName(self._window, title, self._start_folder(), filters)[0]
+
     def choose_folder(self) -> None:
         """Ask for a folder of pictures or a run."""
         path = QFileDialog.getExistingDirectory(

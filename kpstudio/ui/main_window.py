@@ -46,6 +46,7 @@ from kpstudio.ui.notices import NoticeBar
 from kpstudio.ui.prediction.comparison_view import ComparisonView
 from kpstudio.ui.prediction.predicting import Predicting
 from kpstudio.ui.recording import Recording
+from kpstudio.ui.referring import Referring
 from kpstudio.ui.status import StatusBar
 from kpstudio.ui.studio import Studio
 from kpstudio.ui.theme import GRID, Theme, app_icon
@@ -103,6 +104,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status)
         self.windows = Windows(self)
         self.files = Files(self)
+        self.referring = Referring(self)
         self.watching = Watching(self)
         self.predicting = Predicting(self)
         self.recording = Recording(self)
@@ -187,6 +189,9 @@ class MainWindow(QMainWindow):
         docks.models.choose_wanted.connect(files.choose_checkpoint)
         docks.media.open_wanted.connect(self._open_path)
         docks.media.choose_wanted.connect(files.choose_media)
+        docks.reference.frame_wanted.connect(self.referring.use_frame)
+        docks.reference.choose_wanted.connect(self.referring.choose)
+        docks.reference.own_wanted.connect(self.referring.clear)
         self.welcome.demo_wanted.connect(files.open_demo)
         self.welcome.open_wanted.connect(self._open_path)
         self.welcome.sample_wanted.connect(lambda path: files.open_sample(Path(path)))

@@ -65,7 +65,8 @@ def test_it_begins_with_the_welcome_page_and_no_panels(window):
 def test_opening_shows_canvases_and_the_panels_that_have_something_to_show(window, session):
     open_document(session)
     assert window.stack.currentWidget() is window.compare
-    assert shown(window) == set(SHOWN["edit"]) - {"timeline", "futures"}
+    absent = {"timeline", "futures", "prototypes", "reference"}
+    assert shown(window) == set(SHOWN["edit"]) - absent
     assert window.windowTitle() == "scene.png · toy[*] - Keypoint Studio"
     open_document(session, frames=4)
     assert "timeline" in shown(window)
