@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from kornia.geometry.transform import warp_image_tps
+from kornia.geometry.transform import warp_points_tps
 from torch import Tensor
+from torch.nn import functional as F
 
 _CONTROL = 10
+_EVERY = 4
+"""Splines are worked out at so many pixels' distance; they bend little between."""
 _OFFSET, _RARE_OFFSET = 0.001, 0.01
 _SHIFT, _SCALE, _TURN = 0.1, 0.1, 5.0 * math.pi / 180.0
 
@@ -49,10 +53,42 @@ def _warp(image: Tensor, strength: float) -> Tensor:
     affine = torch.stack(
         [shift, torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], dim=1
     )
+    centres = centres.expand(batch, -1, -1)
     # kornia's kernel is half of r^2 log(r^2), hence the factor 2.
-    return warp_image_tps(
-        image, centres.expand(batch, -1, -1), 2.0 * pull, affine, align_corners=True
+    grid = smooth_field(
+        lambda places: warp_points_tps(places.expand(batch, -1, -1), centres, 2.0 * pull, affine),
+        torch.linspace(-1.0, 1.0, image.shape[-2], device=image.device),
+        torch.linspace(-1.0, 1.0, image.shape[-1], device=image.device),
     )
+    return F.grid_sample(image, grid, align_corners=True)
+
+
+def smooth_field(
+    go: Callable[[Float[Tensor, "1 M 2"]], Float[Tensor, "B M 2"]],
+    y: Float[Tensor, " H"],
+    x: Float[Tensor, " W"],
+    every: int = 4,
+) -> Float[Tensor, "B H W 2"]:
+    """Return a smooth map of places at every pixel, from its values at a few.
+
+    A spline costs as much per place as it has control points, which at every pixel would be most
+    of a small model's training step.
+
+    Args:
+        go: The map of (x, y), applied to all its places at once.
+        y: Rows of the pixels, evenly spaced.
+        x: Columns of the pixels, evenly spaced.
+        every: Pixels between places at which the map is worked out; interpolated between.
+    """
+    axes = [
+        torch.linspace(float(along[0]), float(along[-1]), 1 + -(-len(along) // every))
+        for along in (y, x)
+    ]
+    places = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(1, -1, 2)
+    coarse = go(places.to(y)).unflatten(1, (len(axes[0]), len(axes[1]))).permute(0, 3, 1, 2)
+    size = (len(y), len(x))
+    fine = F.interpolate(coarse, size, mode="bilinear", align_corners=True)
+    return fine.permute(0, 2, 3, 1)
 
 
 def two_views(

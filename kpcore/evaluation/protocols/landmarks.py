@@ -29,6 +29,20 @@ from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.report import Cell, Report, Table
 from kpcore.geometry.framing import FramingRule
 
+_POSITIONS = "positions"
+_LOG_VARIANCES = "positions and log-variances"
+_FEATURES = "positions and features"
+_GRID = "a fixed grid of as many points"
+_MIDDLE = "one point in the middle"
+_KEYS = {
+    _POSITIONS: "error",
+    _LOG_VARIANCES: "error_with_log_variances",
+    _FEATURES: "error_with_features",
+    _GRID: "error_of_fixed_grid",
+    _MIDDLE: "error_of_middle",
+}
+"""What the figures of several checkpoints are called in one table."""
+
 
 @dataclass(frozen=True, slots=True)
 class LandmarkOptions:
@@ -173,15 +187,14 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
         )
         return Report(title, {**facts, "error": told.error}, (table,))
     rows = tuple(_rows(train, test, pictures.facts.span, options))
+    errors = {_KEYS[row[0]]: row[2] for row in rows if row[0] in _KEYS}
     unit = "distance of the eyes" if pictures.facts.span else "picture's edge"
     note = (
         f"Mean distance in percent of the {unit}; linear regression "
         f"{'with' if options.bias else 'without'} bias, origin at the {options.origin}."
     )
     columns = ("input", "numbers", "error, %", "fitted", "tested")
-    return Report(
-        title, {**facts, "error": rows[0][2]}, (Table("Regression", columns, rows, note),)
-    )
+    return Report(title, {**facts, **errors}, (Table("Regression", columns, rows, note),))
 
 
 def _rows(
@@ -213,11 +226,11 @@ def _rows(
         return name, width, figures.error, figures.fitted, figures.tested
 
     both = (train.points, test.points)
-    rows = [row("positions", both)]
+    rows = [row(_POSITIONS, both)]
     if train.log_var is not None:
-        rows.append(row("positions and log-variances", both, (train.log_var, test.log_var)))
+        rows.append(row(_LOG_VARIANCES, both, (train.log_var, test.log_var)))
     if train.features is not None:
-        rows.append(row("positions and features", both, (train.features, test.features)))
+        rows.append(row(_FEATURES, both, (train.features, test.features)))
     if options.split and train.log_var is not None:
         doubt = train.log_var.reshape(len(train.points), -1, 2).sum(-1).mean(0)
         order = np.argsort(doubt)
@@ -228,9 +241,9 @@ def _rows(
             rows.append(row(name, (train.points[:, chosen], test.points[:, chosen])))
     count = train.points.shape[1]
     grid = (grid_points(count, len(train.points)), grid_points(count, len(test.points)))
-    rows.append(row(f"a fixed grid of {count} points", grid))
+    rows.append(row(_GRID, grid))
     middle = (np.zeros((len(train.points), 1, 2)), np.zeros((len(test.points), 1, 2)))
-    rows.append(row("one point in the middle", middle))
+    rows.append(row(_MIDDLE, middle))
     return rows
 
 

@@ -38,6 +38,32 @@ def _celeba(particles: int, kept: int, beta: float, features: int = 10) -> Prese
     )
 
 
+def _small(particles: int, kept: int) -> Preset:
+    return Preset(
+        MaskedConfig(
+            image_size=64,
+            particles=particles,
+            features=10,
+            encoder_channels=(8, 16, 32),
+            prior_channels=(8, 16),
+            prior_kept=kept,
+            reconstruction="mse",
+            beta=0.1,
+        ),
+        Recipe(
+            batch=16,
+            learning_rate=1e-3,
+            steps=1_500,
+            epochs=None,
+            milestones=(0.6, 0.85),
+            decay=0.3,
+            rise=50,
+            adam_eps=1e-4,
+        ),
+        f"64 x 64, {particles} particles, narrow networks, squared error: minutes on a CPU",
+    )
+
+
 OBJECT_PRESETS = MappingProxyType(
     {
         "default": Preset(
@@ -109,6 +135,8 @@ MASKED_PRESETS = MappingProxyType(
         "celeba-25": _celeba(25, 30, 30.0),
         "celeba-30": _celeba(30, 50, 40.0),
         "celeba-50": _celeba(50, 50, 50.0),
+        "small-10": _small(10, 15),
+        "small-25": _small(25, 30),
         "tiny": Preset(
             MaskedConfig(
                 image_size=32,

@@ -97,15 +97,18 @@ PRESETS = MappingProxyType(
         "small": Preset(
             LmdisConfig(
                 image_size=64,
-                padded_size=96,
+                padded_size=64,
                 width=8,
                 shared=16,
                 stem=True,
+                confidence_gain=6.0,
+                reconstructed=6,
+                separation_edge=0.07,
                 decoder_sigmas_edge=(0.0884, 0.1768, 0.3536),
             ),
             Recipe(
                 batch=16,
-                learning_rate=2e-3,
+                learning_rate=1.2e-3,
                 steps=4_000,
                 epochs=None,
                 milestones=(0.6, 0.85),

@@ -28,11 +28,17 @@ class LmdisConfig:
         stem: The first convolution is followed by pooling, and the encoder's maps have half the
             padded size; for pictures of 128 pixels (figure 40 g).
         decoder_levels: Times that the decoder halves its maps.
+        confidence_gain: Factor on the scores before the soft-max over landmarks. They come out of a
+            batch norm with unit deviation; 300 k steps have the time to learn a large factor, a
+            short run needs it from the start.
         pool: What weights a descriptor's average over the map: "gaussian" is the Gaussian of
             equation 10, "confidence" the map itself, as in the released code.
         decoder_sigmas_edge: Standard deviations of the Gaussians that the decoder is given.
         reconstruction: Weight of half the summed squared error (the released code's scale).
         reconstruction_rise: Fractions of the run at which that weight becomes 10 times as large.
+        reconstructed: Most pictures of a batch that are reconstructed; 0 for all. The landmarks
+            need the other losses far more (table 6: 3.45 without reconstruction, 3.15 with), and
+            the decoder is most of a step's cost.
         concentration: Weight of the spread of the confidence maps.
         separation: Weight of the closeness of landmarks.
         separation_edge: Distance below which two landmarks are close.
@@ -64,10 +70,12 @@ class LmdisConfig:
     width: int = 32
     stem: bool = False
     decoder_levels: int = 4
+    confidence_gain: float = 1.0
     pool: Literal["gaussian", "confidence"] = "gaussian"
     decoder_sigmas_edge: tuple[float, ...] = (0.125, 0.1768, 0.25, 0.3536, 0.5)
     reconstruction: float = 0.1
     reconstruction_rise: tuple[float, ...] = (1 / 3, 2 / 3)
+    reconstructed: int = 0
     concentration: float = 100.0
     separation: float = 20.0
     separation_edge: float = 0.08
@@ -86,10 +94,13 @@ class LmdisConfig:
     flow_preference: float = 1e4
 
     def __post_init__(self) -> None:
-        least = {"landmarks": 2, "width": 1, "shared": 1, "descriptor": 0, "flow_stride": 0}
+        least = {"landmarks": 2, "width": 1, "shared": 1, "descriptor": 0, "reconstructed": 0}
+        least["flow_stride"] = 0
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
+        if not self.confidence_gain > 0:
+            raise InputError(f"confidence_gain is {self.confidence_gain}; it must be above 0")
         step = 2**self.decoder_levels
         if self.image_size % step:
             raise InputError(

@@ -90,7 +90,8 @@ class Lmdis(KeypointModel):
 
     def find(self, padded: Float[Tensor, "B 3 P P"]) -> Detection:
         """Return the landmarks of padded pictures, without descriptors (eq. 3 to 6)."""
-        maps = self.detector(padded).softmax(1)
+        padded = padded.contiguous(memory_format=torch.channels_last)
+        maps = (self.config.confidence_gain * self.detector(padded)).softmax(1).contiguous()
         across = pixel_centres(maps.shape[-1], maps.device, maps.dtype)
         found = maps[:, :-1]
         mass = found.sum((-2, -1)).clamp(min=_FAINT)
@@ -110,7 +111,8 @@ class Lmdis(KeypointModel):
             bumps = _gaussians(found.position, found.sigma[..., None], weight.shape[-1])
             weight = torch.cat([bumps, weight[:, -1:]], dim=1)
         weight = weight / weight.sum((-2, -1), keepdim=True).clamp(min=_FAINT)
-        pooled = torch.einsum("bnhw,bshw->bns", weight, self.describer(padded))
+        features = self.describer(padded.contiguous(memory_format=torch.channels_last))
+        pooled = torch.einsum("bnhw,bshw->bns", weight, features)
         return replace(found, descriptor=self.descriptors.describe(pooled))
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:

@@ -15,6 +15,7 @@ from kpcore.api import Batch, Image, LossReport, Phase, Progress
 from kpcore.geometry.coordinates import pixel_centres
 from kpcore.geometry.flow import accumulated_flow
 from kpcore.geometry.thin_plate import thin_plate
+from kpcore.geometry.warps import smooth_field
 from kpcore.models.lmdis.config import LmdisConfig
 from kpcore.models.lmdis.model import Detection, Lmdis
 
@@ -37,9 +38,8 @@ class Warp:
 
     def picture(self, image: Float[Tensor, "B C P P"]) -> Float[Tensor, "B C P P"]:
         """Return the pictures warped; what comes from outside repeats the edge."""
-        batch, _, height, width = image.shape
-        places = self.go(plane(height, width, image).expand(batch, -1, -1))
-        grid = places.view(batch, height, width, 2)
+        y, x = (pixel_centres(side, image.device, image.dtype) for side in image.shape[-2:])
+        grid = smooth_field(lambda places: self.go(places.expand(len(image), -1, -1)), y, x, 2)
         return F.grid_sample(image, grid, padding_mode="border", align_corners=False)
 
 
@@ -71,7 +71,9 @@ class LmdisObjective:
         warp = self._warp(padded, progress)
         both = model.find(torch.cat([padded, warp.picture(source)]))
         here, there = _halves(both)
-        recovered = model.encoding_of(model.describe(padded, here)).latents
+        few = c.reconstructed or len(image)
+        image = image[:few]
+        recovered = model.encoding_of(model.describe(padded[:few], _first(here, few))).latents
         picture = model.decode(recovered).image
         ratio = c.padded_size / c.image_size
         back = warp.go(there.position)
@@ -87,7 +89,7 @@ class LmdisObjective:
         }
         if flow is not None:
             terms["flow"] = c.flow_preference * self._flow_preference(
-                flow.speed, recovered.position
+                flow.speed[:few], recovered.position
             )
         monitors = {"psnr_db": -10.0 * F.mse_loss(picture.detach(), image).log10()}
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
@@ -188,6 +190,11 @@ def _halves(both: Detection) -> tuple[Detection, Detection]:
     parts = (both.maps.chunk(2), both.position.chunk(2), both.sigma.chunk(2))
     (here, there) = zip(*parts, strict=True)
     return Detection(*here), Detection(*there)
+
+
+def _first(found: Detection, count: int) -> Detection:
+    """The landmarks of the first pictures."""
+    return Detection(found.maps[:count], found.position[:count], found.sigma[:count])
 
 
 def _through(back: Float[Tensor, "B 2 H W"], points: Places, ratio: float) -> Places:

@@ -53,10 +53,13 @@ def test_keypoints_that_know_landmarks_find_them_and_fixed_ones_do_not() -> None
     assert isinstance(lowest, float)
     assert isinstance(highest, float)
     assert lowest < highest
-    middle, grid = error["one point in the middle"], error["a fixed grid of 8 points"]
+    middle, grid = error["one point in the middle"], error["a fixed grid of as many points"]
     assert isinstance(middle, float)
     assert isinstance(grid, float)
     assert error["positions"] < grid < middle
+    named = [report.facts[f"error_of_{name}"] for name in ("middle", "fixed_grid")]
+    assert named == [middle, grid], "several checkpoints are put in one table with the baselines"
+    assert report.facts["error_with_log_variances"] == error["positions and log-variances"]
     assert "distance of the eyes" in table.note
     assert "centre" in table.note
 

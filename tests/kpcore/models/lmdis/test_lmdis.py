@@ -117,6 +117,33 @@ def test_the_reconstruction_counts_ten_times_as_much_after_each_stage(model: Lmd
     assert stages == pytest.approx([0.1, 0.1, 1.0, 10.0, 10.0])
 
 
+def test_the_gain_concentrates_the_confidence_maps() -> None:
+    surest: list[float] = []
+    for gain in (1.0, 6.0):
+        torch.manual_seed(0)
+        sharper = Lmdis(replace(TINY, confidence_gain=gain))
+        surest.append(float(sharper.find(sharper.padded(pictures())).maps.amax(1).mean().detach()))
+    assert surest[1] > 1.2 * surest[0]
+    with pytest.raises(InputError, match="confidence_gain is 0"):
+        replace(TINY, confidence_gain=0)
+
+
+def test_so_many_pictures_of_a_batch_are_reconstructed(model: Lmdis, monkeypatch) -> None:
+    decoded: list[int] = []
+    decode = model.decode
+
+    def watched(latents, context=None):
+        decoded.append(len(latents.position))
+        return decode(latents, context)
+
+    monkeypatch.setattr(model, "decode", watched)
+    for count in (0, 3):
+        config = replace(TINY, reconstructed=count)
+        report = LmdisObjective(model, config)(Batch(pictures()), START)
+        assert torch.isfinite(report.total)
+    assert decoded == [4, 3]
+
+
 def test_video_adds_the_flow_and_its_preference(model: Lmdis) -> None:
     config = replace(TINY, flow_stride=5)
     shift = pictures(2, 48)
