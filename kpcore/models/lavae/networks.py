@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _SLOPE = 0.1
+_QUIET = 0.1
 _SEED = 5
 """Side of the small map that a sprite grows from; the paper does not say."""
 
@@ -45,7 +46,12 @@ def trunk(channels: int, width: int) -> nn.Sequential:
 
 
 class AppearanceMap(nn.Module):
-    """Mean and log-variance of an object's appearance, for every pixel that may be its middle."""
+    """Mean and log-variance of an object's appearance, for every pixel that may be its middle.
+
+    The last layer begins quiet. Batch norm sees mostly empty ground, so objects stand out by many
+    standard deviations: at the usual size their means would begin at thousands of nats, and the
+    appearance would be given up before a sprite has learned to use it.
+    """
 
     def __init__(self, channels: int, width: int, features: int, half: bool) -> None:
         super().__init__()
@@ -53,6 +59,9 @@ class AppearanceMap(nn.Module):
         fold = 4 if half else 1
         self.trunk = trunk(channels * fold, width)
         self.head = nn.Conv2d(width, 2 * features * fold, 3, padding=1)
+        with torch.no_grad():
+            self.head.weight.mul_(_QUIET)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F H W"]:
         """Return the maps: first means, then log-variances."""

@@ -254,6 +254,17 @@ def test_locations_settle_and_appearance_goes_on_learning(model: Lavae) -> None:
     assert not model.location.training
 
 
+def test_an_appearance_begins_with_few_nats() -> None:
+    torch.manual_seed(0)
+    config = FAMILY.presets["small-mnist"].config
+    model = Lavae(config).train()
+    seen = torch.zeros(4, 1, 64, 64)
+    seen[:, :, 20:31, 20:28] = (torch.rand(4, 1, 11, 8) > 0.5).float()
+    mean, log_var = model.appearance(seen)[:, :, 25, 24].chunk(2, dim=1)
+    nats = 0.5 * (mean**2 + log_var.exp() - 1.0 - log_var).sum(1)
+    assert float(nats.mean().detach()) < 20.0
+
+
 def test_forcing_falls_as_the_run_goes_on(model: Lavae) -> None:
     objective = LavaeObjective(model, replace(TINY, auxiliary_steps=0))
     assert objective._weight(0.0) == 1.0
