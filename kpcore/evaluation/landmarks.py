@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from kpcore.errors import DataError
@@ -77,6 +77,37 @@ def fit(
     wanted = (landmarks.astype(np.float64) + _shift(origin)).reshape(len(landmarks), -1)
     weights = np.linalg.lstsq(known, wanted, rcond=None)[0]
     return LinearMap(weights, bias, origin)
+
+
+def by_prototype(
+    points: Float[ndarray, "n K 2"],
+    prototype: Int[ndarray, "n K"],
+    count: int,
+    origin: Origin = "centre",
+) -> Float[ndarray, "n L 2"]:
+    """Return a place for each of a picture's keypoints of each prototype, from left to right.
+
+    Where one score map finds all keypoints, their order says nothing of what they are; so each
+    prototype has as many places as there are keypoints, and those not taken lie at the origin.
+
+    Args:
+        points: Keypoints of each picture, in any order.
+        prototype: What each is.
+        count: Of prototypes.
+        origin: Of the regression's coordinates; there an absent keypoint counts for nothing.
+
+    Source: TUSK, evaluation on landmarks (other_systems.md section 7).
+    """
+    pictures, keypoints = prototype.shape
+    placed = np.full((pictures, count, keypoints, 2), -_shift(origin))
+    order = np.argsort(points[..., 0], axis=1, kind="stable")
+    for row, columns in enumerate(order):
+        taken = np.zeros(count, int)
+        for column in columns:
+            kind = prototype[row, column]
+            placed[row, kind, taken[kind]] = points[row, column]
+            taken[kind] += 1
+    return placed.reshape(pictures, count * keypoints, 2)
 
 
 def _shift(origin: Origin) -> float:

@@ -20,6 +20,7 @@ from kpcore.errors import InputError
 from kpcore.evaluation.landmarks import (
     LandmarkFigures,
     Origin,
+    by_prototype,
     grid_points,
     halves,
     left_right,
@@ -32,12 +33,14 @@ from kpcore.geometry.framing import FramingRule
 _POSITIONS = "positions"
 _LOG_VARIANCES = "positions and log-variances"
 _FEATURES = "positions and features"
+_KINDS = "positions by prototype"
 _GRID = "a fixed grid of as many points"
 _MIDDLE = "one point in the middle"
 _KEYS = {
     _POSITIONS: "error",
     _LOG_VARIANCES: "error_with_log_variances",
     _FEATURES: "error_with_features",
+    _KINDS: "error_by_prototype",
     _GRID: "error_of_fixed_grid",
     _MIDDLE: "error_of_middle",
 }
@@ -83,12 +86,14 @@ class Known:
         landmarks: Annotated ones; NaN where missing.
         log_var: Log-variances of the keypoints, or None.
         features: Features of the keypoints, or None.
+        by_prototype: Keypoints in the order of their prototypes, or None.
     """
 
     points: Float[ndarray, "n K 2"]
     landmarks: Float[ndarray, "n T 2"]
     log_var: Float[ndarray, "n E"] | None
     features: Float[ndarray, "n F"] | None
+    by_prototype: Float[ndarray, "n L 2"] | None
 
 
 def open_pictures(subject: Subject, count: int) -> LabelledPictures:
@@ -114,11 +119,15 @@ def spread(rows: Sequence[int], count: int) -> list[int]:
 
 @torch.inference_mode()
 def look(
-    model: KeypointModel, pictures: LabelledPictures, rows: Sequence[int], rule: FramingRule
+    model: KeypointModel,
+    pictures: LabelledPictures,
+    rows: Sequence[int],
+    rule: FramingRule,
+    origin: Origin = "centre",
 ) -> Known:
     """Return what the model knows of some pictures."""
     size, device = model.capabilities.image_size, next(model.parameters()).device
-    points, log_vars, features, landmarks = [], [], [], []
+    points, log_vars, features, landmarks, kinds = [], [], [], [], []
     for start in range(0, len(rows), 32):
         shown = [framed(pictures, row, size, rule) for row in rows[start : start + 32]]
         stack = np.stack([picture.transpose(2, 0, 1) for picture, _ in shown])
@@ -129,6 +138,8 @@ def look(
             log_vars.append(latents.position_log_var.flatten(1).cpu().double().numpy())
         if latents.feature is not None:
             features.append(latents.feature.flatten(1).cpu().double().numpy())
+        if latents.prototype is not None:
+            kinds.append(latents.prototype.cpu().numpy())
         for _, labels in shown:
             if labels.landmarks is None:
                 raise InputError(
@@ -136,11 +147,14 @@ def look(
                     f"celeba:FOLDER, landmarks:FOLDER or cartoon-faces"
                 )
             landmarks.append(labels.landmarks)
+    placed = np.concatenate(points)
+    count = model.capabilities.prototypes
     return Known(
-        np.concatenate(points),
+        placed,
         np.stack(landmarks),
         np.concatenate(log_vars) if log_vars else None,
         np.concatenate(features) if features else None,
+        by_prototype(placed, np.concatenate(kinds), count, origin) if kinds else None,
     )
 
 
@@ -154,7 +168,7 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
     pictures = open_pictures(subject, options.pictures)
     rule = framing_of(subject)
     test_rows = spread(pictures.rows(options.test), options.pictures)
-    test = look(subject.model, pictures, test_rows, rule)
+    test = look(subject.model, pictures, test_rows, rule, options.origin)
     title = f"Landmarks: {subject.checkpoint.name} on {pictures.facts.title}"
     facts = {
         "protocol": "landmarks",
@@ -172,7 +186,7 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
         )
         return Report(title, {**facts, "rmse": figures.rmse}, (table,))
     train_rows = spread(pictures.rows(options.train), options.pictures)
-    train = look(subject.model, pictures, train_rows, rule)
+    train = look(subject.model, pictures, train_rows, rule, options.origin)
     if options.variant == "left-right":
         told = left_right(
             (train.points, train.landmarks),
@@ -231,6 +245,8 @@ def _rows(
         rows.append(row(_LOG_VARIANCES, both, (train.log_var, test.log_var)))
     if train.features is not None:
         rows.append(row(_FEATURES, both, (train.features, test.features)))
+    if train.by_prototype is not None and test.by_prototype is not None:
+        rows.append(row(_KINDS, (train.by_prototype, test.by_prototype)))
     if options.split and train.log_var is not None:
         doubt = train.log_var.reshape(len(train.points), -1, 2).sum(-1).mean(0)
         order = np.argsort(doubt)

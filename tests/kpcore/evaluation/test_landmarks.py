@@ -141,3 +141,31 @@ def test_grid_points_lie_in_the_middles_of_equal_cells():
     grid = landmarks.grid_points(4, 2)
     assert grid.shape == (2, 4, 2)
     assert grid[1].tolist() == [[-0.5, -0.5], [0.5, -0.5], [-0.5, 0.5], [0.5, 0.5]]
+
+
+def test_keypoints_are_placed_by_prototype_and_from_left_to_right():
+    points = np.array([[[0.5, 0.1], [-0.5, 0.2], [0.0, 0.3]]])
+    placed = landmarks.by_prototype(points, np.array([[2, 2, 0]]), 3)
+    assert placed.shape == (1, 9, 2)
+    kinds = placed.reshape(3, 3, 2)
+    assert kinds[0].tolist() == [[0.0, 0.3], [0.0, 0.0], [0.0, 0.0]]
+    assert (kinds[1] == 0.0).all()
+    assert kinds[2].tolist() == [[-0.5, 0.2], [0.5, 0.1], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("origin", ["centre", "corner"])
+def test_keypoints_in_a_changing_order_tell_landmarks_by_their_prototypes(origin):
+    random = chance()
+    true = random.uniform(-0.9, 0.9, (60, 3, 2))
+    order = np.argsort(random.random((60, 3)), axis=1)
+    mixed = np.take_along_axis(true, order[..., None], axis=1)
+    train, test = slice(0, 40), slice(40, 60)
+
+    def error(points: np.ndarray) -> float:
+        figures = landmarks.regress(
+            (points[train], true[train]), (points[test], true[test]), origin=origin
+        )
+        return figures.error
+
+    assert error(landmarks.by_prototype(mixed, order, 3, origin)) < 1e-6
+    assert error(mixed) > 5.0
