@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kpcore.capabilities import Capabilities
-from kpcore.errors import InputError
+from kpcore.errors import CapabilityError, InputError
 from kpcore.geometry.patches import Rule, composite
 from kpcore.latents import Latents
 
@@ -108,6 +108,27 @@ class KeypointModel(nn.Module, ABC):
     @abstractmethod
     def capabilities(self) -> Capabilities:
         """What this model can do."""
+
+    def set_count(self, count: int) -> None:
+        """Encode another number of particles from now on; the surest come first.
+
+        So the first rows are those of any smaller count. Training keeps the number trained with.
+
+        Raises:
+            CapabilityError: The family finds one number of particles only.
+            InputError: The count is not from 1 to `capabilities.most_particles`.
+        """
+        most = self.capabilities.most_particles
+        if not most:
+            raise CapabilityError(
+                f"this model finds {self.capabilities.particles} particles and no other number; "
+                f"use a family whose count is free at inference"
+            )
+        if not 1 <= count <= most:
+            raise InputError(f"{count} particles were asked for; use 1 to {most}")
+        self._count = count
+
+    _count: int | None = None
 
     @property
     def codebook(self) -> Float[Tensor, "M D"] | None:

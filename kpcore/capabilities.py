@@ -34,6 +34,8 @@ class Capabilities:
         video_history: Frames a video predictor needs; 0 for image models.
         ordered: A particle keeps its row from picture to picture, as a keypoint does; otherwise
             neighbouring frames have to be matched (`kpcore.tracking`).
+        most_particles: Most particles that encoding may be asked for at inference (see
+            `KeypointModel.set_count`); 0 where the count is fixed.
     """
 
     image_size: tuple[int, int]
@@ -53,6 +55,7 @@ class Capabilities:
     lattice: tuple[int, int] | None = None
     video_history: int = 0
     ordered: bool = False
+    most_particles: int = 0
 
     @property
     def takes_appearance(self) -> bool:

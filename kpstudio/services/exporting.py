@@ -55,6 +55,10 @@ def export_latents(engine: Engine, session: Session, path: str | Path) -> int:
     frames = sorted(document.encoded)
     if not frames:
         raise InputError("there are no particles to export yet; open a checkpoint and an image")
-    every = [latents for frame in frames if (latents := document.latents(frame)) is not None]
+    every = [
+        latents.select(range(document.found(latents.count)))
+        for frame in frames
+        if (latents := document.latents(frame)) is not None
+    ]
     save_latents(path, Latents.stack(every), engine.framing(frames[0])[0], frames)
     return len(frames)

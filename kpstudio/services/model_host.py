@@ -112,6 +112,7 @@ class ModelHost:
         self._media: Media | None = None
         self._model_key = 0
         self._media_key = 0
+        self._usual = 0
         self._rule: FramingRule | None = None
         self._decoder: tuple[Encoding, Decoder] | None = None
         self._compositor: Compositor | None = None
@@ -172,16 +173,19 @@ class ModelHost:
         from kpcore.geometry.framing import FramingRule
         from kpcore.registry import get
 
-        manifest = model.manifest
+        manifest, can = model.manifest, model.capabilities
+        if can.most_particles > can.particles:
+            model.set_count(can.most_particles)
         self._rule = from_plain(FramingRule, manifest.data.get("framing") or {})
         self._model, self._decoder, self._compositor = model, None, None
         self._model_key += 1
+        self._usual = can.particles
         return ModelInfo(
             key=self._model_key,
             path=path,
             title=Path(path).stem,
             family=get(manifest.family).title,
-            capabilities=model.capabilities,
+            capabilities=can,
             step=manifest.step,
             parameters=sum(weight.numel() for weight in model.parameters()),
             device=self.device,
@@ -316,7 +320,8 @@ class ModelHost:
         """Return the reconstruction of each encoding, (H, W, 3)."""
         from kpstudio.services.batches import reconstruct_all
 
-        return reconstruct_all(self._opened()[0], encodings)
+        trained = [replace(encoding, latents=self._trained(encoding)) for encoding in encodings]
+        return reconstruct_all(self._opened()[0], trained)
 
     def encode(
         self, frame: int, known: Encoding | None = None, picture: Bytes | None = None
@@ -345,7 +350,12 @@ class ModelHost:
                     f"the model found particles of frame {frame + 1} at NaN; its weights are "
                     f"damaged or the picture is far from what it learned: open another checkpoint"
                 )
-        return Frame(picture, encoding, self._decode(encoding, encoding.latents, None))
+        return Frame(picture, encoding, self._decode(encoding, self._trained(encoding), None))
+
+    def _trained(self, encoding: Encoding) -> Latents:
+        """Return as many particles of an encoding as the model was trained to find."""
+        latents = encoding.latents
+        return latents if latents.count <= self._usual else latents.select(range(self._usual))
 
     def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Exact:
         """Return the exact picture of edited particles.

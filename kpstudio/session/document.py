@@ -89,7 +89,8 @@ class Document:
         encoded: Frame -> what the model made of it (a batch of one); shared by all documents of a
             history, and never changed by an edit.
         edited: Frame -> particles after edits; a frame without edits is absent.
-        keep: Only this many of the surest particles are decoded; None for all.
+        keep: Only this many of the surest particles are decoded, or more than the model was
+            trained with where it can find them; None for as many as in training.
         branches: Futures that were asked for, oldest first.
         prototype_names: What the user calls prototypes, by their row in the codebook.
         reference: Whose appearance particles are decoded with; None for that of their own frame.
@@ -146,20 +147,39 @@ class Document:
         surer (DLP sec. 5.2). Taken from the encoding, so that edits do not reorder it.
         """
         original = self.original(frame)
-        return rank(original) if original else ()
+        if original is None:
+            return ()
+        spare = self.usual(original.count)
+        ranked = rank(original)
+        return (*(row for row in ranked if row < spare), *range(spare, original.count))
+
+    def usual(self, count: int) -> int:
+        """Return how many of `count` encoded rows the model was trained to find.
+
+        The rest, further down its list, are found in case that more are asked for.
+        """
+        return min(count, self.model.capabilities.particles) if self.model else count
+
+    def found(self, count: int) -> int:
+        """Return how many of `count` encoded rows there are to see: more when more are kept."""
+        return max(self.usual(count), min(count, self.keep or 0))
 
     def kept(self, frame: int) -> frozenset[int]:
         """Return the rows that the top-K filter leaves."""
         if self.keep is None:
             original = self.original(frame)
-            return frozenset(range(original.count)) if original else frozenset()
+            return frozenset(range(self.usual(original.count))) if original else frozenset()
         order = self.ranking(frame)
         return frozenset(order[: self.keep])
 
     def shown(self, frame: int) -> Latents | None:
         """Return what is decoded: the edited particles under the top-K filter."""
         latents = self.latents(frame)
-        if latents is None or self.keep is None or self.keep >= latents.count:
+        if latents is None:
+            return None
+        if self.found(latents.count) < latents.count:
+            latents = latents.select(range(self.found(latents.count)))
+        if self.keep is None or self.keep >= latents.count:
             return latents
         kept = self.kept(frame)
         if latents.presence is None:

@@ -75,6 +75,7 @@ class Wanted:
         encoding: Of the frame; its context is decoded with.
         final: No gesture is under way: must be answered exactly.
         reference: Whose appearance to decode with; None for the frame's own.
+        as_encoded: Nothing of the particles was edited, and as many are kept as in training.
     """
 
     model: int
@@ -85,11 +86,12 @@ class Wanted:
     encoding: Encoding
     final: bool
     reference: Reference | None = None
+    as_encoded: bool = False
 
     @property
     def is_unedited(self) -> bool:
         """Whether this is the reconstruction: nothing moved, and the frame's own appearance."""
-        return self.latents is self.encoding.latents and self.reference is None
+        return self.as_encoded and self.reference is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,6 +475,7 @@ class Session:
             encoding,
             final=self._pending is None,
             reference=document.reference,
+            as_encoded=document.keep is None and document.latents(frame) is encoding.latents,
         )
 
     def _changed(self) -> None:

@@ -134,7 +134,8 @@ class StatusBar(QStatusBar):
         latents = self._session.latents
         if latents is None:
             return ""
-        return f"{len(self._session.view.selection)} of {latents.count} selected"
+        total = self._session.document.found(latents.count)
+        return f"{len(self._session.view.selection)} of {total} selected"
 
     def _speed_of(self, timings: Timings) -> str:
         if self._session.view.playing:

@@ -27,6 +27,9 @@ from kpcore.models.tusk.networks import (
     splats,
 )
 
+_MOST = 4
+"""At inference there may be so many times the keypoints of training (sec. 4: more objects)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
@@ -91,13 +94,19 @@ class Tusk(KeypointModel):
         c = self.config
         return Capabilities(
             image_size=(c.image_size, c.image_size),
-            particles=c.keypoints,
+            particles=self.count,
             features=c.descriptor,
             presence="score",
             prototypes=c.prototypes,
             alphas=c.blend == "alpha",
             fixed_count=False,
+            most_particles=_MOST * c.keypoints,
         )
+
+    @property
+    def count(self) -> int:
+        """Keypoints of a picture: those of training, unless another number was asked for."""
+        return self._count or self.config.keypoints
 
     @property
     def codebook(self) -> Float[Tensor, "M C"]:
@@ -108,7 +117,7 @@ class Tusk(KeypointModel):
     def find(self, maps: Maps) -> Keypoints:
         """Return the K keypoints of each score map, highest first."""
         c = self.config
-        peak = peaks(maps.score, c.keypoints, c.window)
+        peak = peaks(maps.score, self.count, c.window)
         position = refined(maps.score, peak, c.window, c.softness)
         confidence = read(maps.score[:, None], position).squeeze(-1) * peak.found
         descriptor = read(maps.feature, position, c.sampling)
@@ -128,7 +137,7 @@ class Tusk(KeypointModel):
         return Encoding(
             Latents(
                 position=found.position,
-                topology=Topology.flat(self.config.keypoints),
+                topology=Topology.flat(self.count),
                 feature=found.descriptor,
                 presence=found.confidence.clamp(0.0, 1.0),
                 prototype=nearest_prototype(found.descriptor, self.prototypes()),

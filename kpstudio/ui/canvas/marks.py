@@ -114,6 +114,7 @@ class MarkReader:
         matched = self._session.is_matched(frame)
         selection = self._session.selection_at(frame)
         kinds, names = latents.rows("prototype"), document.prototype_names
+        there = document.found(latents.count)
         levels, level = latents.topology.level, view.level
         marks = [
             Mark(
@@ -132,7 +133,7 @@ class MarkReader:
                 names.get(kinds[row], "") if kinds and names else "",
             )
             for row, at in enumerate(positions)
-            if level is None or levels[row] == level
+            if row < there and (level is None or levels[row] == level)
         ]
         marks.sort(key=lambda mark: (mark.selected, mark.kept, mark.certainty))
         return tuple(marks)

@@ -248,14 +248,15 @@ class PictureView(QWidget):
         self.setAccessibleName(self._title)
         chosen = sorted(self._session.view.selection)
         latents = self._session.latents
+        total = self._session.document.found(latents.count) if latents is not None else 0
         if latents is None:
             text = empty_sentence(self._session, self._role) or "No picture yet"
         elif chosen:
             known = self._session.numbers(self._session.view.frame)
             numbers = ", ".join(str(known[r] + 1) for r in chosen if r < len(known))
-            text = f"{len(chosen)} of {latents.count} particles selected: {numbers}"
+            text = f"{len(chosen)} of {total} particles selected: {numbers}"
         else:
-            text = f"{latents.count} particles, none selected; N selects the next one"
+            text = f"{total} particles, none selected; N selects the next one"
         if text != self.accessibleDescription():
             self.setAccessibleDescription(text)
 

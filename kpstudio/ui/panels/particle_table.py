@@ -102,7 +102,8 @@ class ParticleTable(QAbstractTableModel):
         latents, original = session.latents, document.original(frame)
         if latents is None or original is None or document.model is None:
             return []
-        order, numbers = document.ranking(frame), session.numbers(frame)
+        numbers = session.numbers(frame)
+        order = document.ranking(frame)[: document.found(latents.count)]
         if self.order == "number":
             order = sorted(order, key=lambda row: numbers[row])
         kept = document.kept(frame)

@@ -172,9 +172,11 @@ class ParticlesPanel(Panel):
         self._syncing = False
         latents = session.latents
         total = latents.count if latents is not None else 0
-        keep = session.document.keep
-        shown = total if keep is None else min(keep, total)
-        self.keep.setEnabled(total > 1)
+        keep, model = session.document.keep, session.document.model
+        shown = session.document.usual(total) if keep is None else min(keep, total)
+        can = model.capabilities if model else None
+        self.keep.setEnabled(total > 1 and can is not None and may_drop(can))
+        self.keep.setToolTip(_tip_of(can))
         if self.keep.maximum() != max(1, total - 1):
             self.keep.set_bounds(1, max(2, total), max(1, total - 1))
         self.keep.show_number(shown)
@@ -249,9 +251,10 @@ class ParticlesPanel(Panel):
         self._order_button.setText(f"{count}by {self.model.order}")
 
     def _keep_edit(self, number: float) -> KeepTop:
-        latents = self.session.latents
-        count = round(number)
-        return KeepTop(None if latents is None or count >= latents.count else count)
+        latents, count = self.session.latents, round(number)
+        if latents is None or count == self.session.document.usual(latents.count):
+            return KeepTop(None)
+        return KeepTop(min(count, latents.count))
 
     def _preview_keep(self, number: float) -> None:
         edit = self._keep_edit(number)
@@ -264,6 +267,20 @@ class ParticlesPanel(Panel):
             self.session.commit(edit, gesture)
         else:
             self.session.cancel()
+
+
+def may_drop(can: Capabilities) -> bool:
+    """Return whether a model decodes without some of its particles."""
+    return can.presence != "none" or not can.fixed_count
+
+
+def _tip_of(can: Capabilities | None) -> str:
+    if can is None or may_drop(can):
+        tip = "Decode only the surest particles"
+        if can is not None and can.most_particles > can.particles:
+            tip += f", or more than the {can.particles} that the model was trained with"
+        return tip
+    return "This model decodes all of its particles together"
 
 
 class _Cells(QStyledItemDelegate):

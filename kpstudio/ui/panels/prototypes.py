@@ -101,7 +101,8 @@ class PrototypesPanel(Panel):
 
     def _kinds(self) -> list[int]:
         latents = self.session.latents
-        return (latents.rows("prototype") or []) if latents is not None else []
+        kinds = latents.rows("prototype") if latents is not None else None
+        return kinds[: self.session.document.found(len(kinds))] if kinds else []
 
     def refresh(self) -> None:
         """Show names and numbers as they are now."""

@@ -27,13 +27,14 @@ def test_shares_are_masks_of_all_particles(
     session = bench.session
     bench.wait(lambda: bench.is_exact)
     masks = session.picture("edited").extras["masks"]  # type: ignore[union-attr,index]
-    assert masks.shape == (4, 32, 32)
+    assert masks.shape == (16, 32, 32), "of as many as may be asked for"
+    assert not masks[4:].any()
     assert np.abs(masks.astype(int).sum(0) - 255).max() <= 4
     session.commit(KeepTop(2))
     bench.wait(lambda: bench.is_exact)
     masks = session.picture("edited").extras["masks"]  # type: ignore[union-attr,index]
     shown = masks.any((1, 2))
-    assert masks.shape == (4, 32, 32)
+    assert masks.shape == (16, 32, 32)
     assert shown.sum() == 2
     assert np.abs(masks[shown].astype(int).sum(0) - 255).max() <= 2
 

@@ -6,7 +6,8 @@ from PySide6.QtCore import QItemSelectionModel, QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QDoubleSpinBox
 
-from kpstudio.session.document import ModelInfo
+from kpcore.capabilities import Capabilities
+from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
 from kpstudio.ui.panels.history import HistoryPanel
 from kpstudio.ui.panels.layers import EYE_PX, LayersPanel, track_of
@@ -18,7 +19,7 @@ from kpstudio.ui.panels.particle_table import NUMBER, PRESENCE, SIGMA, X
 from kpstudio.ui.panels.particles import ParticlesPanel
 from kpstudio.ui.theme import DARK, LIGHT
 
-from .conftest import COUNT, open_document
+from .conftest import COUNT, encoding, open_document
 
 
 @pytest.fixture
@@ -327,3 +328,28 @@ def test_media_thumbnails_come_and_open(add, session, thumbnails, posted, tmp_pa
     panel.open_wanted.connect(asked.append)
     panel._on_activated(panel.list.item(0))
     assert asked == [str(path)]
+
+
+# -- more than in training -------------------------------------------------------------------------
+def test_the_slider_of_the_surest_goes_beyond_training(add, session, qtbot):
+    can = Capabilities((32, 32), 3, presence="score", fixed_count=False, most_particles=COUNT)
+    session.open_model(ModelInfo(1, "m", "toy", "Toy", can))
+    session.open_media(MediaInfo(1, "/nowhere/a.png", "a.png", "image", 1))
+    session.receive_encoding(1, 1, 0, encoding(uncertainty=False, presence="score"))
+    panel = add(ParticlesPanel(session, DARK))
+    assert panel._keep_value.text() == "3"
+    assert len(panel.model.lines) == 3
+    qtbot.keyClick(panel.keep, Qt.Key.Key_Right)
+    assert session.document.keep == 4
+    panel.refresh()
+    assert len(panel.model.lines) == 4
+    assert "3 that the model was trained with" in panel.keep.toolTip()
+    qtbot.keyClick(panel.keep, Qt.Key.Key_Left)
+    assert session.document.keep is None
+
+
+def test_a_model_that_needs_all_of_its_particles_keeps_them(add, session):
+    open_document(session, presence="none", fixed_count=True)
+    panel = add(ParticlesPanel(session, DARK))
+    assert not panel.keep.isEnabled()
+    assert "all of its particles" in panel.keep.toolTip()
