@@ -45,7 +45,9 @@ def maxima(logits: Float[Tensor, "B H W"], threshold: float, radius: int) -> Boo
     height, width = logits.shape[-2:]
     order = torch.arange(height * width, 0, -1, device=logits.device, dtype=torch.float32)
     untied = logits.float() + _TIE * (order / (height * width)).view(height, width)
-    greatest = F.max_pool2d(untied[:, None], 2 * radius + 1, 1, radius).squeeze(1)
+    side = 2 * radius + 1
+    along = F.max_pool2d(untied[:, None], (1, side), 1, (0, radius))
+    greatest = F.max_pool2d(along, (side, 1), 1, (radius, 0)).squeeze(1)
     return (untied == greatest) & (logits > threshold)
 
 
