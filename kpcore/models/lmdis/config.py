@@ -39,6 +39,10 @@ class LmdisConfig:
         reconstructed: Most pictures of a batch that are reconstructed; 0 for all. The landmarks
             need the other losses far more (table 6: 3.45 without reconstruction, 3.15 with), and
             the decoder is most of a step's cost.
+        reconstruct_warped: Reconstruct the warped pictures as well, as many again. Departs: the
+            paper's decoder sees pictures as they are, where all parts of a face move together; in
+            warped ones each part moves by itself, so that the decoder learns to heed every
+            landmark in a short run too, which edits need.
         concentration: Weight of the spread of the confidence maps.
         separation: Weight of the closeness of landmarks.
         separation_edge: Distance below which two landmarks are close.
@@ -76,6 +80,7 @@ class LmdisConfig:
     reconstruction: float = 0.1
     reconstruction_rise: tuple[float, ...] = (1 / 3, 2 / 3)
     reconstructed: int = 0
+    reconstruct_warped: bool = False
     concentration: float = 100.0
     separation: float = 20.0
     separation_edge: float = 0.08

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kpcore.api import Context, Decoder, Decoding, Encoding, Image, KeypointModel
+from kpcore.api import Context, Decoder, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.errors import ShapeError
 from kpcore.geometry.coordinates import pixel_centres
@@ -76,6 +76,7 @@ class Lmdis(KeypointModel):
             uncertainty=True,
             heatmaps=True,
             ordered=True,
+            confidence=True,
         )
 
     # -- encoding ------------------------------------------------------------------------------
@@ -124,6 +125,13 @@ class Lmdis(KeypointModel):
             )
         padded = self.padded(image)
         return self.encoding_of(self.describe(padded, self.find(padded)))
+
+    def evidence(self, image: Image) -> Evidence:
+        """Return the confidence map of each landmark (eq. 3), without the border."""
+        maps = self.find(self.padded(image)).maps[:, :-1]
+        cut = round(maps.shape[-1] * self.config.border / self.config.padded_size)
+        inner = maps[..., cut : maps.shape[-2] - cut, cut : maps.shape[-1] - cut]
+        return Evidence(inner)
 
     def encoding_of(self, detection: Detection) -> Encoding:
         """Return a detection as latents, in coordinates of the picture without border."""

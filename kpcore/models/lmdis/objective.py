@@ -69,11 +69,16 @@ class LmdisObjective:
         image, later = self._recoloured(image, later)
         padded, source = model.padded(image), model.padded(later)
         warp = self._warp(padded, progress)
-        both = model.find(torch.cat([padded, warp.picture(source)]))
+        warped = warp.picture(source)
+        both = model.find(torch.cat([padded, warped]))
         here, there = _halves(both)
         few = c.reconstructed or len(image)
-        image = image[:few]
-        recovered = model.encoding_of(model.describe(padded[:few], _first(here, few))).latents
+        shown, found, image = padded[:few], _first(here, few), image[:few]
+        if c.reconstruct_warped:
+            inner = slice(c.border, c.border + c.image_size)
+            image = torch.cat([image, warped[:few, :, inner, inner]])
+            shown, found = torch.cat([shown, warped[:few]]), _joined(found, _first(there, few))
+        recovered = model.encoding_of(model.describe(shown, found)).latents
         picture = model.decode(recovered).image
         ratio = c.padded_size / c.image_size
         back = warp.go(there.position)
@@ -89,7 +94,7 @@ class LmdisObjective:
         }
         if flow is not None:
             terms["flow"] = c.flow_preference * self._flow_preference(
-                flow.speed[:few], recovered.position
+                flow.speed[:few], recovered.position[:few]
             )
         monitors = {"psnr_db": -10.0 * F.mse_loss(picture.detach(), image).log10()}
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
@@ -187,14 +192,23 @@ def _ramp(progress: Progress, between: tuple[float, float]) -> float:
 
 def _halves(both: Detection) -> tuple[Detection, Detection]:
     """The landmarks of the pictures, and of their warps."""
-    parts = (both.maps.chunk(2), both.position.chunk(2), both.sigma.chunk(2))
-    (here, there) = zip(*parts, strict=True)
+    here, there = zip(*(value.chunk(2) for value in _values(both)), strict=True)
     return Detection(*here), Detection(*there)
 
 
 def _first(found: Detection, count: int) -> Detection:
     """The landmarks of the first pictures."""
-    return Detection(found.maps[:count], found.position[:count], found.sigma[:count])
+    return Detection(*(value[:count] for value in _values(found)))
+
+
+def _joined(first: Detection, second: Detection) -> Detection:
+    """The landmarks of two sets of pictures, one after the other."""
+    pairs = zip(_values(first), _values(second), strict=True)
+    return Detection(*(torch.cat(pair) for pair in pairs))
+
+
+def _values(found: Detection) -> tuple[Tensor, Tensor, Tensor]:
+    return found.maps, found.position, found.sigma
 
 
 def _through(back: Float[Tensor, "B 2 H W"], points: Places, ratio: float) -> Places:

@@ -137,11 +137,11 @@ def test_so_many_pictures_of_a_batch_are_reconstructed(model: Lmdis, monkeypatch
         return decode(latents, context)
 
     monkeypatch.setattr(model, "decode", watched)
-    for count in (0, 3):
-        config = replace(TINY, reconstructed=count)
+    for count, warped in ((0, False), (3, False), (3, True)):
+        config = replace(TINY, reconstructed=count, reconstruct_warped=warped)
         report = LmdisObjective(model, config)(Batch(pictures()), START)
         assert torch.isfinite(report.total)
-    assert decoded == [4, 3]
+    assert decoded == [4, 3, 6], "the warped pictures come on top"
 
 
 def test_video_adds_the_flow_and_its_preference(model: Lmdis) -> None:
