@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kpcore.api import Context, Decoder, Decoding, Encoding, Image, KeypointModel
+from kpcore.api import Context, Decoder, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.errors import ShapeError
 from kpcore.latents import Latents, Topology
@@ -101,6 +101,7 @@ class Tusk(KeypointModel):
             alphas=c.blend == "alpha",
             fixed_count=False,
             most_particles=_MOST * c.keypoints,
+            confidence=True,
         )
 
     @property
@@ -149,7 +150,8 @@ class Tusk(KeypointModel):
         """Compute mean and variance of the features at keypoints anew, as averages of `pictures`.
 
         Features drift while they are trained, by more than their spread within few steps, and the
-        running averages come after them.
+        running averages come after them. Then features are brought to a spread of 1, as nothing in
+        training holds it and half precision would lose a small one beside a large mean.
         """
         norm, was_training = self.centre, self.training
         if norm is None:
@@ -160,7 +162,12 @@ class Tusk(KeypointModel):
         for image in pictures:
             self.find(self.networks.encoder(image))
         norm.momentum = momentum
+        self.networks.encoder.standardise(norm)
         self.train(was_training)
+
+    def evidence(self, image: Image) -> Evidence:
+        """Return the one score map of all keypoints."""
+        return Evidence(self.networks.encoder(image).score[:, None])
 
     # -- decoding ------------------------------------------------------------------------------
     def decode(self, latents: Latents, context: Context | None = None) -> Decoding:

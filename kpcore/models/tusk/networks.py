@@ -57,6 +57,27 @@ class MapEncoder(nn.Module):
         feature = self.body(F.pixel_unshuffle(image, self.fold))
         return Maps(self.head(feature).squeeze(1).sigmoid(), feature)
 
+    @torch.no_grad()
+    def standardise(self, norm: nn.BatchNorm1d) -> None:
+        """Give features the mean and variance that `norm` takes from them; scores stay the same.
+
+        The mean stays where the score map's head sees zeros beyond the picture's edges, for these
+        would stand out then.
+        """
+        mean, variance, last = norm.running_mean, norm.running_var, self.body.head.bias
+        first = self.head[0]
+        if mean is None or variance is None or last is None or not isinstance(first, nn.Conv2d):
+            return
+        spread = (variance + norm.eps).sqrt()
+        shift = mean.clone() if first.padding_mode == "replicate" else torch.zeros_like(mean)
+        self.body.head.weight.div_(spread[:, None, None, None])
+        last.sub_(shift).div_(spread)
+        if first.bias is not None:
+            first.bias.add_(first.weight.sum((2, 3)) @ shift)
+        first.weight.mul_(spread[:, None, None])
+        mean.sub_(shift).div_(spread)
+        variance.fill_(1.0 - norm.eps)
+
 
 class MapDecoder(nn.Module):
     """A U-Net from keypoints' maps to colours and, when blending by alpha, a logit of it."""

@@ -9,6 +9,7 @@ from kpcore.errors import InputError, ShapeError
 from kpcore.models.tusk import PRESETS, incremental
 from kpcore.models.tusk.config import TuskConfig
 from kpcore.models.tusk.model import Tusk
+from kpcore.models.tusk.networks import read
 
 TINY = PRESETS["tiny"].config
 
@@ -133,6 +134,30 @@ def test_settling_takes_the_features_as_they_are_at_the_end():
     assert before.mean((0, 1)).norm() > 0.8, "all descriptors look one way"
     assert after.mean((0, 1)).norm() < 0.2
     assert not model.training
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("salient", [True, False])
+def test_features_get_a_spread_of_one_and_all_else_stays_the_same(salient):
+    model = tusk(centred=True, salient=salient)
+    norm, encoder = model.centre, model.networks.encoder
+    assert norm is not None
+    encoder.body.head.weight.mul_(0.1)
+    encoder.body.head.bias.add_(0.7)
+    image = torch.rand(8, 3, 32, 32)
+    model.train()
+    norm.momentum = None
+    found = model.find(encoder(image))
+    before = model.eval().encode(image).latents
+    encoder.standardise(norm)
+    after = model.encode(image).latents
+    assert before.feature is not None
+    torch.testing.assert_close(after.feature, before.feature, atol=1e-3, rtol=0.0)
+    torch.testing.assert_close(after.position, before.position, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(after.presence, before.presence, atol=1e-4, rtol=0.0)
+    there = read(encoder(image).feature, found.position).flatten(0, 1)
+    assert 0.5 < there.std(0).min() <= there.std(0).max() < 1.5
+    assert (there.mean(0).abs().max() < 0.1) == salient
 
 
 @torch.no_grad()
