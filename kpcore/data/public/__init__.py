@@ -74,7 +74,7 @@ class LabelledImages:
             spec: NAME:PATH.
             size: (H, W) of the model.
             split: "train", any other split of the set, or "held-out" for the one that is best kept
-                out of training: "valid", "val", "test" or "all", whichever comes first.
+                out of training: "valid", "val" or "test", whichever comes first.
             framing: How pictures become the model's; None means the middle crop.
 
         Raises:
@@ -85,9 +85,7 @@ class LabelledImages:
         self._pictures = open_labelled(spec)
         known = self._pictures.facts.splits
         if split == "held-out":
-            split = next(name for name in ("valid", "val", "test", "all") if name in known)
-        elif split not in known and known == ("all",):
-            split = "all"
+            split = next(name for name in ("valid", "val", "test") if name in known)
         self._size, self._rule = size, framing
         self._rows = self._pictures.rows(split)
         if not self._rows:

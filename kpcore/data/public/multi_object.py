@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,23 +26,27 @@ class Format:
         title: Shown name.
         size: (H, W) of the pictures.
         entities: Most objects and the background.
-        held: Pictures at the end of the published order that are the test split.
+        count: First pictures of the published order that are used: as many as TUSK uses of
+            Tetrominoes, and of CLEVR what memory has room for (a gigabyte).
+        held: Share of them, at their end, that is the test split.
         codes: Attribute -> names of its codes, 0 meaning none; else the code is the name.
     """
 
     title: str
     size: tuple[int, int]
     entities: int
-    held: int
+    count: int
+    held: float
     codes: Mapping[str, tuple[str, ...]]
 
 
-TETROMINOES = Format("Tetrominoes", (35, 35), 4, 10_000, MappingProxyType({}))
+TETROMINOES = Format("Tetrominoes", (35, 35), 4, 60_000, 1 / 6, MappingProxyType({}))
 CLEVR = Format(
     "CLEVR with masks",
     (240, 320),
     11,
-    15_000,
+    3_000,
+    0.15,
     MappingProxyType(
         {
             "size": ("", "large", "small"),
@@ -66,16 +71,15 @@ CLEVR = Format(
 class MultiObject:
     """The first pictures of a multi-object TFRecord file, with the mask of every object.
 
-    Records have no index, so the first `count` are read once, in order, and kept.
+    Records have no index, so they are read once, in order, and kept.
     """
 
-    def __init__(self, path: Path, form: Format, count: int = 1_000) -> None:
+    def __init__(self, path: Path, form: Format) -> None:
         """Read the pictures.
 
         Args:
             path: The TFRecord file, or a folder that holds one.
             form: Which data set it is.
-            count: Most pictures to keep.
         """
         if path.is_dir():
             found = sorted(path.glob("*.tfrecords"))
@@ -84,14 +88,11 @@ class MultiObject:
             path = found[0]
         self._form = form
         self._pictures: list[ndarray] = []
-        self._labels: list[Labels] = []
-        for record in records(path):
+        self._owners: list[ndarray] = []
+        self._objects: list[tuple[LabelledObject, ...]] = []
+        for record in itertools.islice(records(path), form.count):
             self._keep(path, parse_example(record))
-            if len(self._pictures) == count:
-                break
-        self.facts = Facts(
-            form.title, "Kabra et al., Multi-Object Datasets, 2019, Apache-2.0", splits=("all",)
-        )
+        self.facts = Facts(form.title, "Kabra et al., Multi-Object Datasets, 2019, Apache-2.0")
 
     def _keep(self, path: Path, features: Mapping[str, Feature]) -> None:
         height, width = self._form.size
@@ -106,14 +107,13 @@ class MultiObject:
                 f"{width} x {height} with {entities} masks"
             ) from error
         shown = [i for i in range(1, entities) if visible[i] > 0 and masks[i].any()]
+        owner = np.zeros((height, width), np.uint8)
+        for number, entity in enumerate(shown, 1):
+            owner[masks[entity]] = number
         self._pictures.append(image)
-        self._labels.append(
-            Labels(
-                objects=tuple(
-                    LabelledObject(_middle(masks[i]), self._attributes(features, i)) for i in shown
-                ),
-                masks=masks[shown],
-            )
+        self._owners.append(owner)
+        self._objects.append(
+            tuple(LabelledObject(_middle(masks[i]), self._attributes(features, i)) for i in shown)
         )
 
     def _attributes(self, features: Mapping[str, Feature], row: int) -> dict[str, str]:
@@ -122,7 +122,7 @@ class MultiObject:
             if name not in features:
                 continue
             value = features[name]
-            if isinstance(value, list):
+            if isinstance(value, list) or value.dtype == np.uint8:
                 code = _bytes(value)[row]
                 names = self._form.codes.get(name, ())
                 said[name] = names[code] if code < len(names) else str(code)
@@ -135,9 +135,10 @@ class MultiObject:
         return len(self._pictures)
 
     def rows(self, split: str) -> Sequence[int]:
-        """Return the numbers of all pictures; the files have one published split each."""
+        """Return the numbers of the pictures of a split."""
         check_split(split, self.facts.splits)
-        return range(len(self))
+        first = len(self) - round(len(self) * self._form.held)
+        return range(first) if split == "train" else range(first, len(self))
 
     def picture(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a picture."""
@@ -145,12 +146,16 @@ class MultiObject:
 
     def labels(self, index: int) -> Labels:
         """Return the masks and what is said of each object."""
-        return self._labels[index]
+        objects = self._objects[index]
+        numbers = np.arange(1, len(objects) + 1, dtype=np.uint8)
+        return Labels(objects=objects, masks=self._owners[index] == numbers[:, None, None])
 
 
 def _bytes(feature: Feature) -> UInt8[ndarray, " N"]:
     """One number of each byte string; the files hold one string per value."""
-    return np.frombuffer(b"".join(cast("list[bytes]", feature)), np.uint8)
+    if isinstance(feature, np.ndarray):
+        return feature.astype(np.uint8)
+    return np.frombuffer(b"".join(feature), np.uint8)
 
 
 def _middle(mask: ndarray) -> tuple[float, float]:

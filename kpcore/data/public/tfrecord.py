@@ -22,6 +22,7 @@ from kpcore.errors import DataError
 Feature = UInt8[ndarray, " N"] | Float[ndarray, " N"] | list[bytes]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_ONE_BYTE = np.array([1 << 3 | _BYTES, 1], np.uint8)
 
 
 def records(path: Path) -> Iterator[bytes]:
@@ -71,6 +72,11 @@ def _feature(message: bytes) -> Feature:
     kind, body = next(iter(_fields(message)), (1, b""))
     content = cast("bytes", body)
     if kind == 1:
+        if not len(content) % 3:
+            # Pictures come as one string for every value: the field's key, its length 1, the value.
+            triples = np.frombuffer(content, np.uint8).reshape(-1, 3)
+            if (triples[:, :2] == _ONE_BYTE).all():
+                return triples[:, 2].copy()
         return [cast("bytes", value) for _, value in _fields(content)]
     if kind == 2:
         chunks = [value for _, value in _fields(content)]

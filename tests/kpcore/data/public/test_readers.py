@@ -228,6 +228,57 @@ def test_tetrominoes(tmp_path: Path) -> None:
     assert labels.objects[0].attributes == {"shape": "7", "color": "1 0 0"}
 
 
+def test_the_last_sixth_of_the_records_is_for_testing(tmp_path: Path) -> None:
+    path = tmp_path / "tetrominoes_train.tfrecords"
+    path.write_bytes(record(tetromino()) * 12)
+    pictures = open_labelled(f"tetrominoes-records:{path}")
+    assert list(pictures.rows("train")) == list(range(10))
+    assert list(pictures.rows("test")) == [10, 11]
+    held_out = LabelledImages(f"tetrominoes-records:{path}", (35, 35), split="held-out")
+    assert len(held_out) == 2
+
+
+def one_byte_each(values: np.ndarray) -> bytes:
+    """A list with one string for every value, as the published pictures have it."""
+    flat = values.astype(np.uint8).ravel()
+    head = np.full((2, len(flat)), [[0x0A], [0x01]], np.uint8)
+    return np.concatenate([head, flat[None]]).T.tobytes()
+
+
+def test_clevr_with_masks(tmp_path: Path) -> None:
+    image = np.full((240, 320, 3), 100, np.uint8)
+    image[60:120, 80:160] = (0, 0, 250)
+    mask = np.zeros((11, 240, 320), np.uint8)
+    mask[1, 60:120, 80:160] = 255
+    mask[0] = 255 - mask[1]
+    codes = np.zeros(11, np.uint8)
+    lists = {"image": image, "mask": mask}
+    for name, code in (("shape", 2), ("color", 3), ("size", 1), ("material", 2)):
+        lists[name] = codes.copy()
+        lists[name][1] = code
+    floats = {"visibility": [1.0, 1.0, *[0.0] * 9], "x": [0.5] * 11, "pixel_coords": [0.0] * 33}
+    entries = b"".join(
+        field(1, field(1, name.encode()) + field(2, field(1, one_byte_each(values))))
+        for name, values in lists.items()
+    )
+    for name, numbers in floats.items():
+        body = field(2, field(1, struct.pack(f"<{len(numbers)}f", *numbers)))
+        entries += field(1, field(1, name.encode()) + field(2, body))
+    path = tmp_path / "clevr_with_masks_train.tfrecords"
+    path.write_bytes(gzip.compress(record(field(1, entries)), 1))
+    pictures = open_labelled(f"clevr-records:{tmp_path}")
+    assert pictures.picture(0)[90, 120].tolist() == [0, 0, 250]
+    labels = pictures.labels(0)
+    assert labels.masks is not None
+    assert labels.masks.shape == (1, 240, 320)
+    assert labels.masks.sum() == 60 * 80
+    (item,) = labels.objects
+    assert item.position == pytest.approx((2 * 120 / 320 - 1, 2 * 90 / 240 - 1))
+    assert item.attributes == {
+        "shape": "sphere", "color": "green", "size": "large", "material": "metal"
+    }  # fmt: skip
+
+
 def test_masks_follow_the_framing(tmp_path: Path) -> None:
     path = tmp_path / "tetrominoes_train.tfrecords"
     path.write_bytes(gzip.compress(record(tetromino())))
