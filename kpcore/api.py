@@ -41,6 +41,20 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What an encoder saw on its way to the particles; to be looked at, not to be decoded.
+
+    Attributes:
+        confidence: Where it sees particles, 0..1, row-major, y down, covering the whole image: one
+            map for each particle, or a single one for all.
+        count: Probability of 0, 1, 2, ... objects, where objects are counted.
+    """
+
+    confidence: Float[Tensor, "B C h w"] | None = None
+    count: Float[Tensor, "B N"] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layers:
     """Decoded glimpses over a background; composes to the picture without any network.
 
@@ -150,6 +164,10 @@ class KeypointModel(nn.Module, ABC):
         Raises:
             ShapeError: The latents do not fit the model.
         """
+
+    def evidence(self, image: Image) -> Evidence:
+        """Return what the encoder sees; families with `capabilities.confidence` override it."""
+        return Evidence()
 
     def decoder_for(self, encoding: Encoding) -> Decoder:
         """Return a decoder for edits of one encoding; families override it to cache."""

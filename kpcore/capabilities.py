@@ -36,6 +36,7 @@ class Capabilities:
             neighbouring frames have to be matched (`kpcore.tracking`).
         most_particles: Most particles that encoding may be asked for at inference (see
             `KeypointModel.set_count`); 0 where the count is fixed.
+        confidence: `KeypointModel.evidence` gives maps of where the encoder sees particles.
     """
 
     image_size: tuple[int, int]
@@ -56,6 +57,7 @@ class Capabilities:
     video_history: int = 0
     ordered: bool = False
     most_particles: int = 0
+    confidence: bool = False
 
     @property
     def takes_appearance(self) -> bool:

@@ -48,6 +48,16 @@ class KeypointHead(nn.Module):
         maps = self.maps(self.body(features)) * self.gain
         return from_corner_aligned(spatial_softmax(maps, self.form), maps.shape[-1])
 
+    def confidence(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
+        """Return the distribution that each keypoint is the mean of, scaled to a peak of 1."""
+        maps = self.maps(self.body(features)) * self.gain
+        if self.form == "joint":
+            share = maps.flatten(-2).softmax(-1).unflatten(-1, maps.shape[-2:])
+        else:
+            down, across = maps.mean(-1).softmax(-1), maps.mean(-2).softmax(-1)
+            share = down[..., :, None] * across[..., None, :]
+        return share / share.amax((-2, -1), keepdim=True)
+
 
 class PyramidKeypoints(nn.Module):
     """The keypoint head on the finest map of a feature pyramid (Keypoint Pyramids sec. 4.2)."""
@@ -60,6 +70,23 @@ class PyramidKeypoints(nn.Module):
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K 2"]:
         """Return (x, y) of every keypoint."""
         return self.head(self.pyramid(image)[-1])
+
+    def confidence(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K h w"]:
+        """Return where the head sees every keypoint (see `KeypointHead.confidence`)."""
+        return self.head.confidence(self.pyramid(image)[-1])
+
+
+class TrunkKeypoints(nn.Sequential):
+    """The keypoint head on a stack of convolutions (Jakab et al., 2018)."""
+
+    def __init__(self, trunk: nn.Module, head: KeypointHead) -> None:
+        super().__init__(trunk, head)
+        self._parts = (trunk, head)
+
+    def confidence(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K h w"]:
+        """Return where the head sees every keypoint (see `KeypointHead.confidence`)."""
+        trunk, head = self._parts
+        return head.confidence(trunk(image))
 
 
 def keypoint_maps(

@@ -19,6 +19,7 @@ from kpcore.errors import KpError
 from kpstudio.services.background import Piece
 from kpstudio.services.clip import Clip
 from kpstudio.services.compositor import Compositor
+from kpstudio.services.evidence import Looking
 from kpstudio.services.frames import Frames, Key
 from kpstudio.services.linking import Linker
 from kpstudio.services.model_host import Bytes, Exact, Frame, ModelHost
@@ -42,8 +43,8 @@ RELAXED_S = 0.03
 the edited picture; the exact picture brings its own difference."""
 
 _KINDS = (
-    "device", "pair", "model", "media", "look", "decode", "encode", "tidy", "roll", "prefetch",
-    "background", "warm",
+    "device", "pair", "model", "media", "look", "decode", "encode", "evidence", "tidy", "roll",
+    "prefetch", "background", "warm",
 )  # fmt: skip
 """Requests, most urgent first: the hand before the shown frame before what may come next."""
 
@@ -79,6 +80,8 @@ class Engine:
         self.clip = Clip(
             session, self._host, self._worker, post, self._on_read, self._on_piece, self._complain
         )
+
+        self._looking = Looking(session, self._host, self._worker)
 
     # -- asked by the window ----------------------------------------------------------------------
     def warm_up(self) -> None:
@@ -198,6 +201,7 @@ class Engine:
             return
         self._session.picture_wanted.disconnect(self._on_wanted)
         self._session.encoding_wanted.disconnect(self._on_encoding_wanted)
+        self._looking.close()
         self.clip.background.close()
         deadline = time.monotonic() + timeout_s
         self._worker.close(timeout_s)

@@ -21,6 +21,7 @@ from kpstudio.services.picture_reader import PictureReader
 from kpstudio.services.pixels import difference, finished
 from kpstudio.services.reference import dressed, unpacked
 from kpstudio.session.document import MediaInfo, ModelInfo
+from kpstudio.session.evidence import Evidence
 from kpstudio.session.reference_edits import Reference
 from kpstudio.session.session import Wanted
 
@@ -368,6 +369,23 @@ class ModelHost:
         encoding = self._lent(wanted, wanted.reference)
         latents = dressed(wanted.latents, wanted.encoding.latents, encoding.latents)
         return self._decode(encoding, latents, reconstruction)
+
+    def evidence(self, frame: int) -> Evidence:
+        """Return what the open model's encoder sees of a frame.
+
+        Raises:
+            KpError: Nothing is open, or the frame cannot be read.
+        """
+        import torch
+
+        with torch.inference_mode():
+            seen = self._opened()[0].evidence(self._image(self.framed(frame)[0]))
+        maps, count = seen.confidence, seen.count
+        return Evidence(
+            frame,
+            None if maps is None else maps[0].clamp(0, 1).mul(255).round().byte().cpu().numpy(),
+            () if count is None else tuple(count[0].tolist()),
+        )
 
     def picture_at(self, path: str) -> Bytes:
         """Return a picture, or the first frame of a video, as the open model sees it.

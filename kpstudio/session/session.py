@@ -22,6 +22,7 @@ from kpstudio.session.edits import (
     SetPrototype,
     SwapParticles,
 )
+from kpstudio.session.evidence import Evidence
 from kpstudio.session.history import Entry, History
 from kpstudio.session.reference_edits import Reference
 from kpstudio.session.tracks import Link
@@ -122,6 +123,8 @@ class Session:
     encoding_wanted = Signal(int)
     """A frame whose particles are needed."""
     frame_received = Signal(int)
+    evidence_changed = Signal()
+    """What the encoder saw of the shown frame came, or went."""
     noticed = Signal(Notice)
     saved_changed = Signal(bool)
     """Whether everything is saved."""
@@ -137,6 +140,7 @@ class Session:
         self._visits = {0: 0}
         self._pictures: dict[Role, Picture | None] = {}
         self._saved = self._history.document
+        self._evidence: Evidence | None = None
 
     # -- values ----------------------------------------------------------------------------------
     @property
@@ -178,6 +182,18 @@ class Session:
         """Return what the canvas of `role` shows, or None."""
         return self._pictures.get(role)
 
+    @property
+    def evidence(self) -> Evidence | None:
+        """What the encoder saw of the shown frame, once it was asked for."""
+        held = self._evidence
+        return held if held is not None and held.frame == self._view.frame else None
+
+    def receive_evidence(self, model: int, media: int, evidence: Evidence) -> None:
+        """Take what the encoder saw, unless another document is open."""
+        if self._is_open(self.document, model, media):
+            self._evidence = evidence
+            self.evidence_changed.emit()
+
     # -- opening ---------------------------------------------------------------------------------
     def open_model(self, model: ModelInfo | None) -> None:
         """Make `model` the open one; encodings and edits of another model are left behind."""
@@ -196,6 +212,7 @@ class Session:
         self._history = History(document)
         self._saved = document
         self._pictures.clear()
+        self._evidence = None
         self._shown.clear()
         self._forget_visits()
         levels = document.model.capabilities.levels if document.model else 1
@@ -275,6 +292,14 @@ class Session:
         if level is None or latents is None:
             return kept
         return frozenset(row for row in kept if latents.topology.level[row] == level)
+
+    def present(self) -> int:
+        """Return how many particles of the shown frame are kept and on."""
+        latents, kept = self.latents, self.document.kept(self._view.frame)
+        presence = latents.rows("presence") if latents is not None else None
+        if presence is None:
+            return len(kept) if latents is not None else 0
+        return sum(presence[row] > 0.5 for row in kept)
 
     def show_level(self, level: int | None) -> None:
         """Draw and pick only particles of one level of the pyramid; None for all."""

@@ -11,8 +11,8 @@ Role: TypeAlias = Literal["input", "reconstruction", "edited", "difference"]
 ROLES: tuple[Role, ...] = ("input", "reconstruction", "edited", "difference")
 
 LayerName: TypeAlias = Literal[
-    "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "trails", "springs",
-    "particles", "ellipses", "labels",
+    "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "confidence", "trails",
+    "springs", "particles", "ellipses", "labels",
 ]  # fmt: skip
 
 
@@ -39,6 +39,7 @@ DEFAULT_LAYERS = (
     LayerView("trails", opacity=0.8),
     LayerView("glimpses", visible=False),
     LayerView("heatmaps", visible=False, opacity=0.6),
+    LayerView("confidence", visible=False, opacity=0.6),
     LayerView("masks", visible=False, opacity=0.5),
     LayerView("reconstruction", visible=False),
     LayerView("input", visible=False),
@@ -91,6 +92,8 @@ class ViewState:
         trail_frames: How many frames back the trails reach.
         level: Only particles of this level of the pyramid are drawn and can be picked; None for
             all levels.
+        solo: Masks, heatmaps and confidence maps show the selected particles' own alone, while
+            any is selected.
     """
 
     frame: int = 0
@@ -106,6 +109,7 @@ class ViewState:
     raw_numbers: bool = False
     trail_frames: int = 12
     level: int | None = None
+    solo: bool = False
 
     def layer(self, name: LayerName) -> LayerView:
         """Return the row called `name`."""

@@ -135,7 +135,12 @@ class StatusBar(QStatusBar):
         if latents is None:
             return ""
         total = self._session.document.found(latents.count)
-        return f"{len(self._session.view.selection)} of {total} selected"
+        text = f"{len(self._session.view.selection)} of {total} selected"
+        model = self._session.document.model
+        if model is not None and model.capabilities.presence == "count":
+            number = self._session.present()
+            text = f"{number} {'object' if number == 1 else 'objects'} · {text}"
+        return text
 
     def _speed_of(self, timings: Timings) -> str:
         if self._session.view.playing:

@@ -6,13 +6,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kpcore.api import Context, Decoding, Encoding, Image, KeypointModel
+from kpcore.api import Context, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.keynet.config import KeyNetConfig
 from kpcore.nn.conv_norm import ConvStack, Renderer, halving
 from kpcore.nn.feature_pyramid import FeaturePyramid
-from kpcore.nn.keypoint_head import KeypointHead, PyramidKeypoints, keypoint_maps
+from kpcore.nn.keypoint_head import (
+    KeypointHead,
+    PyramidKeypoints,
+    TrunkKeypoints,
+    keypoint_maps,
+)
 from kpcore.nn.requirements import require_pictures, require_points
 
 _LEVELS = 2
@@ -44,6 +49,7 @@ class KeyNet(KeypointModel):
             heatmaps=True,
             needs_reference=True,
             ordered=True,
+            confidence=True,
         )
 
     def look(self, reference: Image) -> dict[str, Tensor]:
@@ -78,6 +84,10 @@ class KeyNet(KeypointModel):
         latents = Latents(self.keypoints(image), Topology.flat(self.config.keypoints))
         return Encoding(latents, self.look(image if reference is None else reference))
 
+    def evidence(self, image: Image) -> Evidence:
+        """Return the distribution of each keypoint over the picture."""
+        return Evidence(self.keypoints.confidence(image))
+
     def decode(self, latents: Latents, context: Context | None = None) -> Decoding:
         """Return the picture of each set of keypoints over the context's appearance."""
         position, context = require_points(latents, self.config.keypoints, context)
@@ -85,11 +95,11 @@ class KeyNet(KeypointModel):
         return Decoding(picture.clamp(0.0, 1.0), heatmaps=maps)
 
 
-def _keypoints(config: KeyNetConfig) -> torch.nn.Module:
+def _keypoints(config: KeyNetConfig) -> TrunkKeypoints | PyramidKeypoints:
     """The network from a picture to its keypoints."""
     if config.trunk == "encoder":
         trunk = ConvStack(3, halving(config.widths), config.norm)
-        return torch.nn.Sequential(trunk, _head(config, trunk.channels))
+        return TrunkKeypoints(trunk, _head(config, trunk.channels))
     channels = config.pyramid_channels
     pyramid = FeaturePyramid(config.pyramid_widths, _LEVELS, channels, config.norm)
     return PyramidKeypoints(pyramid, _head(config, channels))

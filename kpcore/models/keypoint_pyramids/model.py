@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from kpcore.api import Context, Decoding, Encoding, Image, KeypointModel
+from kpcore.api import Context, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.keypoint_pyramids.config import PyramidsConfig
@@ -85,6 +85,7 @@ class KeypointPyramids(KeypointModel):
             heatmaps=True,
             needs_reference=True,
             ordered=True,
+            confidence=True,
         )
 
     @property
@@ -181,6 +182,10 @@ class KeypointPyramids(KeypointModel):
                 "base_position": base.position,
             }
         return Encoding(Latents(seen.position, self.topology), context)
+
+    def evidence(self, image: Image) -> Evidence:
+        """Return the distribution of each keypoint over the picture."""
+        return Evidence(self.encoder.confidence(image))
 
     def decode(self, latents: Latents, context: Context | None = None) -> Decoding:
         """Return the picture of each set of keypoints."""

@@ -47,6 +47,18 @@ class PyramidEncoder(nn.Module):
             found.append(head(seen))
         return torch.cat(found, 1), features
 
+    def confidence(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K h w"]:
+        """Return the distribution of each keypoint, all at the finest level's size."""
+        c, features = self.config, self.pyramid(image)
+        above: Tensor | None = None
+        maps: list[Tensor] = []
+        for head, seen, side in zip(self.heads, features, c.sides, strict=True):
+            if above is not None and c.conditioned:
+                seen = torch.cat([seen, keypoint_maps(above, side, c.sigma)], 1)
+            above = head(seen)
+            maps.append(nn.functional.interpolate(head.confidence(seen), features[-1].shape[-2:]))
+        return torch.cat(maps, 1)
+
 
 class LevelFeatures(ConvStack):
     """A level's own features of a picture, on top of the feature pyramid (sec. 3.3)."""

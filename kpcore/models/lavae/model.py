@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from kpcore.api import Context, Decoder, Decoding, Encoding, Image, KeypointModel, Layers
+from kpcore.api import Context, Decoder, Decoding, Encoding, Evidence, Image, KeypointModel, Layers
 from kpcore.capabilities import Capabilities
 from kpcore.errors import InputError, ShapeError
 from kpcore.geometry.coordinates import pixel_centres
@@ -56,6 +56,7 @@ class Lavae(KeypointModel):
             glimpse_px=c.sprite,
             fixed_count=False,
             lattice=(c.image_size, c.image_size),
+            confidence=True,
         )
 
     # -- encoding ------------------------------------------------------------------------------
@@ -71,13 +72,36 @@ class Lavae(KeypointModel):
 
     def found(self, logits: Float[Tensor, "B H W"]) -> tuple[Int[Tensor, "B M"], Int[Tensor, " B"]]:
         """Return the M best local maxima of each picture, best first, and how many are objects."""
-        c = self.config
-        if c.smoothing:
-            logits = blurred(logits[:, None], c.smoothing).squeeze(1)
-        peaks = maxima(logits, -math.inf, c.radius)
+        best, index = self._best(self._smoothed(logits))
+        return index, (best > self.config.threshold).sum(1)
+
+    def _smoothed(self, logits: Float[Tensor, "B H W"]) -> Float[Tensor, "B H W"]:
+        sigma = self.config.smoothing
+        return blurred(logits[:, None], sigma).squeeze(1) if sigma else logits
+
+    def _best(
+        self, logits: Float[Tensor, "B H W"]
+    ) -> tuple[Float[Tensor, "B M"], Int[Tensor, "B M"]]:
+        """Return the logits and places of the M best local maxima."""
+        peaks = maxima(logits, -math.inf, self.config.radius)
         score = torch.where(peaks, logits, logits - 1e6).flatten(1)
-        best, index = score.topk(c.objects, dim=1)
-        return index, (best > c.threshold).sum(1)
+        best, index = score.topk(self.config.objects, dim=1)
+        return best, index
+
+    def evidence(self, image: Image) -> Evidence:
+        """Return the location map, and how probable each number of objects is.
+
+        Departs: the paper counts with certainty, q(n | x) a delta at the maxima above the
+        threshold. Here every maximum is an object by the logistic of how far its logit, times
+        gamma, lies above the threshold, independently of the others; the count of the encoding is
+        the one where every maximum falls to its likelier side.
+        """
+        c = self.config
+        logits = self._smoothed(self.logits(self.binary(image)))
+        best, _ = self._best(logits)
+        present = (c.sharpness * (best - c.threshold)).sigmoid()
+        confidence = (c.sharpness * (logits - c.threshold)).sigmoid()
+        return Evidence(confidence[:, None], counted(present))
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:
         """Return the counted objects of each image, then the next best places as absent ones."""
@@ -235,6 +259,16 @@ class Lavae(KeypointModel):
         inner = slice(margin, margin + c.image_size)
         total = canvas.view(batch, c.channels, room, room)[:, :, inner, inner]
         return -binary_cross_entropy(total, seen, c.floor)
+
+
+def counted(present: Float[Tensor, "B M"]) -> Float[Tensor, "B N"]:
+    """Return the probability of 0 to M of M independent things, each there with its own."""
+    chance = present.new_zeros(len(present), present.shape[1] + 1)
+    chance[:, 0] = 1.0
+    for one in present.unbind(1):
+        more = nn.functional.pad(chance[:, :-1], (1, 0))
+        chance = chance * (1.0 - one[:, None]) + more * one[:, None]
+    return chance
 
 
 def _ordered(

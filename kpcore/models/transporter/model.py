@@ -5,13 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kpcore.api import Context, Decoding, Encoding, Image, KeypointModel
+from kpcore.api import Context, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.transporter.config import TransporterConfig
 from kpcore.nn.conv_norm import ConvStack, Renderer, halving
 from kpcore.nn.feature_pyramid import FeaturePyramid
-from kpcore.nn.keypoint_head import KeypointHead, PyramidKeypoints, keypoint_maps
+from kpcore.nn.keypoint_head import (
+    KeypointHead,
+    PyramidKeypoints,
+    TrunkKeypoints,
+    keypoint_maps,
+)
 from kpcore.nn.requirements import require_pictures, require_points
 from kpcore.nn.transport import transport, transport_moved
 
@@ -35,7 +40,7 @@ class Transporter(KeypointModel):
         if config.trunk == "encoder":
             trunk = ConvStack(3, steps, config.norm)
             head = self._head(trunk.channels)
-            self.keypoints: torch.nn.Module = torch.nn.Sequential(trunk, head)
+            self.keypoints: TrunkKeypoints | PyramidKeypoints = TrunkKeypoints(trunk, head)
         else:
             pyramid = FeaturePyramid(
                 config.pyramid_widths, _LEVELS, config.pyramid_channels, config.norm
@@ -64,6 +69,7 @@ class Transporter(KeypointModel):
             heatmaps=True,
             needs_reference=True,
             ordered=True,
+            confidence=True,
         )
 
     def maps(self, position: Tensor) -> Tensor:
@@ -99,6 +105,10 @@ class Transporter(KeypointModel):
             base, place = self.features(reference), self.keypoints(reference)
             context |= {"base": base, "base_position": place}
         return Encoding(Latents(position, Topology.flat(self.config.keypoints)), context)
+
+    def evidence(self, image: Image) -> Evidence:
+        """Return the distribution of each keypoint over the picture."""
+        return Evidence(self.keypoints.confidence(image))
 
     def decode(self, latents: Latents, context: Context | None = None) -> Decoding:
         """Return the picture with each keypoint's features where the keypoint is now."""

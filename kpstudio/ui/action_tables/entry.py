@@ -187,6 +187,12 @@ def has_levels(now: Situation) -> bool:
     return has_particles(now) and now.can is not None and now.can.levels > 1
 
 
+def has_maps(now: Situation) -> bool:
+    """The model gives masks, heatmaps or confidence maps."""
+    can = now.can
+    return can is not None and (can.layers or can.alphas or can.heatmaps or can.confidence)
+
+
 def has_both(now: Situation) -> bool:
     """A checkpoint and media are open."""
     document = now.session.document

@@ -36,21 +36,31 @@ def layer_image(pixels: Bytes) -> QImage:
     return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
 
 
-def tinted(maps: Bytes, identities: Sequence[int], *, normalise: bool = False) -> QImage:
+def tinted(
+    maps: Bytes,
+    identities: Sequence[int],
+    *,
+    normalise: bool = False,
+    only: frozenset[int] | None = None,
+) -> QImage:
     """Return one image of all maps (K, h, w), each in its particle's colour.
 
     Args:
         maps: 0..255 per particle: how much of each pixel is its own.
         identities: Of the K particles.
         normalise: Stretch every map to full strength first, as heatmaps want it.
+        only: Which of them; None for all.
     """
+    if only is not None:
+        chosen = sorted(index for index in only if index < len(maps))
+        maps, identities = maps[chosen], [identities[index] for index in chosen]
     weights = maps.astype(np.float32)
     if normalise:
         weights /= np.maximum(weights.max(axis=(1, 2), keepdims=True), 1.0)
     else:
         weights /= 255.0
-    chosen = [QColor(colour_of(identity)) for identity in identities]
-    colours = np.array([(c.red(), c.green(), c.blue()) for c in chosen], np.float32)
+    inks = [QColor(colour_of(identity)) for identity in identities]
+    colours = np.array([(c.red(), c.green(), c.blue()) for c in inks], np.float32).reshape(-1, 3)
     total = weights.sum(axis=0)
     mixed = np.tensordot(weights, colours, axes=(0, 0)) / np.maximum(total, 1e-6)[..., None]
     strength = 255.0 * np.minimum(total, 1.0)[..., None]
@@ -71,7 +81,7 @@ class Extras:
         self._arrays = arrays
         self._rows = tuple(rows)
         self._identities = tuple(identities)
-        self._maps: dict[str, QImage] = {}
+        self._maps: dict[str, tuple[frozenset[int] | None, QImage]] = {}
         self._glimpses: dict[int, QImage] | None = None
 
     @property
@@ -80,19 +90,35 @@ class Extras:
         return tuple(self._glimpse_images())
 
     def paint_map(
-        self, painter: QPainter, name: Literal["masks", "heatmaps"], target: QRectF, opacity: float
+        self,
+        painter: QPainter,
+        name: Literal["masks", "heatmaps"],
+        target: QRectF,
+        opacity: float,
+        only: frozenset[int] | None = None,
     ) -> None:
-        """Paint the masks or the heatmaps over the picture at `target`."""
+        """Paint the masks or the heatmaps over the picture at `target`, of some rows or of all."""
         array = self._arrays.get(name)
         if array is None:
             return
-        if name not in self._maps:
+        held = self._maps.get(name)
+        if held is None or held[0] != only:
             count = min(len(array), len(self._identities))
-            self._maps[name] = tinted(
-                array[:count], self._identities[:count], normalise=name == "heatmaps"
+            places = None
+            if only is not None:
+                places = frozenset(at for at, row in enumerate(self._rows) if row in only)
+            held = (
+                only,
+                tinted(
+                    array[:count],
+                    self._identities[:count],
+                    normalise=name == "heatmaps",
+                    only=places,
+                ),
             )
+            self._maps[name] = held
         painter.setOpacity(opacity)
-        painter.drawImage(target, self._maps[name])
+        painter.drawImage(target, held[1])
         painter.setOpacity(1.0)
 
     def paint_glimpses(

@@ -76,6 +76,7 @@ class PictureView(QWidget):
         session.document_changed.connect(self._on_document)
         session.view_changed.connect(self._on_view)
         session.picture_changed.connect(self._on_picture)
+        session.evidence_changed.connect(self._refresh)
         self._describe()
 
     # -- values ----------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ class PictureView(QWidget):
     def _on_view(self, view: ViewState) -> None:
         self._describe()
         self._forget_marks()
-        looks = (view.layers, view.overlays_hidden, view.show_original, view.main)
+        looks = (view.layers, view.overlays_hidden, view.show_original, view.main, view.solo)
         if looks != self._looks:
             self._looks = looks
             self._refresh()

@@ -13,7 +13,7 @@ from kpstudio.ui.canvas.damage import Ground
 from kpstudio.ui.canvas.ellipses import EllipseLayer
 from kpstudio.ui.canvas.mapping import Framing, Viewport
 from kpstudio.ui.canvas.marks import Mark, Place
-from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image
+from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image, tinted
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
 from kpstudio.ui.canvas.springs import paint_springs
 from kpstudio.ui.canvas.trails import TrailLayer
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _LOCAL = frozenset({"picture", "particles", "ellipses", "labels"})
 """Layers that paint the picture, or nothing far from a particle."""
+
+_SHARED_HUE = 3
+"""Of a map that shows all particles at once."""
 
 SHARP = 14.0
 """From this many screen pixels per pixel of the picture on, its pixels are shown as squares."""
@@ -53,6 +56,7 @@ class Renderer:
         self._role: Role = role
         self._images: dict[Role, tuple[Bytes, QImage]] = {}
         self._extras: dict[Role, tuple[Picture, Extras]] = {}
+        self._confidence: tuple[object, QImage] | None = None
         self._ellipses = EllipseLayer()
         self._trails = TrailLayer(session)
 
@@ -200,12 +204,33 @@ class Renderer:
             return
         elif name == "input" or name == "reconstruction":
             self._paint_picture(painter, name, target, opacity)
+        elif name == "confidence":
+            self._paint_confidence(painter, target, opacity)
         elif (extras := self._current_extras()) is None:
             return
         elif name == "glimpses":
             extras.paint_glimpses(painter, overlay.marks, viewport, self._glimpse_px(), opacity)
         else:
-            extras.paint_map(painter, name, target, opacity)
+            extras.paint_map(painter, name, target, opacity, self._only())
+
+    def _only(self) -> frozenset[int] | None:
+        """Return the rows whose maps are drawn; None for all."""
+        view = self._session.view
+        return view.selection if view.solo and view.selection else None
+
+    def _paint_confidence(self, painter: QPainter, target: QRectF, opacity: float) -> None:
+        evidence, only = self._session.evidence, self._only()
+        if evidence is None or evidence.confidence is None or evidence.frame != self.frame:
+            return
+        maps, hues = evidence.confidence, self._session.hues(self.frame)
+        if len(maps) == 1 or len(maps) > len(hues):
+            only, hues = None, (_SHARED_HUE,) * len(maps)
+        key = (evidence, only, hues)
+        if self._confidence is None or self._confidence[0] != key:
+            self._confidence = key, tinted(maps, hues[: len(maps)], only=only)
+        painter.setOpacity(opacity)
+        painter.drawImage(target, self._confidence[1])
+        painter.setOpacity(1.0)
 
     def _paint_picture(self, painter: QPainter, role: Role, target: QRectF, opacity: float) -> None:
         picture = self._session.picture(role)

@@ -33,6 +33,7 @@ from kpstudio.session.edits import KeepTop
 from kpstudio.session.session import Session
 from kpstudio.session.view import ViewState
 from kpstudio.ui.canvas.palette import colour_of
+from kpstudio.ui.panels.count_bars import CountBars
 from kpstudio.ui.panels.live_slider import LiveSlider
 from kpstudio.ui.panels.panel import Panel, link_button
 from kpstudio.ui.panels.particle_table import (
@@ -89,6 +90,8 @@ class ParticlesPanel(Panel):
         column.setContentsMargins(4, 0, 4, GRID)
         column.setSpacing(GRID // 2)
         column.addWidget(self.table, 1)
+        self.count = CountBars(tokens, self)
+        column.addWidget(self.count)
         levels = QHBoxLayout()
         levels.setContentsMargins(8, 0, 8, 0)
         levels.addWidget(self.level)
@@ -101,6 +104,7 @@ class ParticlesPanel(Panel):
         self.keep.cancelled.connect(session.cancel)
         session.document_changed.connect(self._soon)
         session.view_changed.connect(self._on_view)
+        session.evidence_changed.connect(self._soon)
         self.refresh()
 
     def _set_up_table(self) -> None:
@@ -183,6 +187,19 @@ class ParticlesPanel(Panel):
         self._keep_value.setText(str(shown) if total else "")
         self._show_order()
         self._show_level()
+        self._show_count()
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Draw in the colours of another theme."""
+        super().set_tokens(tokens)
+        self.count.set_tokens(tokens)
+
+    def _show_count(self) -> None:
+        model, evidence = self.session.document.model, self.session.evidence
+        counts = model is not None and model.capabilities.presence == "count"
+        self.count.setVisible(counts and evidence is not None and bool(evidence.count))
+        if counts and evidence is not None:
+            self.count.show_count(self.session.present(), evidence.count)
 
     def _show_level(self) -> None:
         model = self.session.document.model

@@ -41,7 +41,7 @@ class ReferencePanel(Panel):
         self.name.setProperty("role", "secondary")
         self.name.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.frame = link_button(
-            "This frame", "Decode every frame with the appearance of the shown one", self
+            "Frame", "Decode every frame with the appearance of the shown one", self
         )
         self.choose = link_button("Picture…", "Decode with the appearance of another picture", self)
         self.own = link_button("Own", "Give every frame its own appearance back", self)
@@ -84,6 +84,7 @@ class ReferencePanel(Panel):
     def _show(self, reference: Reference | None) -> None:
         self._shown = reference
         self.own.setEnabled(reference is not None)
+        self.own.setVisible(reference is not None)
         self.frame.setEnabled(self.session.picture("input") is not None)
         if reference is None:
             self.picture.show_pixels(None)

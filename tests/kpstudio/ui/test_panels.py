@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDoubleSpinBox
 from kpcore.capabilities import Capabilities
 from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
+from kpstudio.session.evidence import Evidence
 from kpstudio.ui.panels.history import HistoryPanel
 from kpstudio.ui.panels.layers import EYE_PX, LayersPanel, track_of
 from kpstudio.ui.panels.live_slider import LiveSlider
@@ -353,3 +354,22 @@ def test_a_model_that_needs_all_of_its_particles_keeps_them(add, session):
     panel = add(ParticlesPanel(session, DARK))
     assert not panel.keep.isEnabled()
     assert "all of its particles" in panel.keep.toolTip()
+
+
+# -- counting --------------------------------------------------------------------------------------
+def test_the_number_of_objects_is_told_with_its_distribution(add, session, qtbot):
+    open_document(session, presence="count", confidence=True)
+    panel = add(ParticlesPanel(session, DARK))
+    assert not panel.count.isVisibleTo(panel)
+    session.receive_evidence(1, 1, Evidence(0, None, (0.0, 0.0, 0.0, 0.0, 0.1, 0.9)))
+    panel.refresh()
+    assert panel.count.isVisibleTo(panel)
+    assert panel.count.text == "5 objects · p(5 | x) = 0.900"
+    session.commit(SetPresence(0, (0, 2, 3, 4), (0.0,) * 4))
+    panel.refresh()
+    assert panel.count.text == "1 object · p(5 | x) = 0.900"
+    shown = panel.count.grab().toImage()
+    bar = panel.count._bar(1)
+    assert shown.pixelColor(int(bar.center().x()), int(bar.bottom()) - 1) == QColor(DARK.accent)
+    session.receive_evidence(9, 9, Evidence(0, None, (1.0,)))
+    assert session.evidence.count[5] == 0.9, "that of another model is dropped"
