@@ -69,9 +69,9 @@ def run(subject: Subject, options: CountOptions) -> Report:
 
     facts: dict[str, Fact] = {"protocol": "counting", "data": subject.data}
     tables: list[Table] = []
-    explains = isinstance(subject.model, Explains)
-    if subject.model.capabilities.presence != "none" or not explains:
-        figures = count(subject.model, batches(options.pictures))
+    model = subject.model
+    if model.capabilities.presence != "none" or not isinstance(model, Explains):
+        figures = count(model, batches(options.pictures))
         error = math.sqrt(figures.accuracy * (100.0 - figures.accuracy) / figures.pictures)
         facts |= {
             "pictures": figures.pictures,
@@ -82,9 +82,9 @@ def run(subject: Subject, options: CountOptions) -> Report:
         rows = [("all", figures.accuracy), ("standard error", error), *shares]
         rows.append(("counted too many", figures.too_many))
         tables.append(Table("Pictures counted right", ("pictures", "%"), tuple(rows)))
-    if options.bound_pictures and explains:
+    if options.bound_pictures and isinstance(model, Explains):
         chosen = (image for image, _ in batches(options.bound_pictures))
-        told = bound(subject.model, chosen, options.samples)
+        told = bound(model, chosen, options.samples)
         facts |= {
             "nats": told.nats,
             "nats_error": told.error,

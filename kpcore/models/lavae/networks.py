@@ -60,8 +60,8 @@ class AppearanceMap(nn.Module):
         self.trunk = trunk(channels * fold, width)
         self.head = nn.Conv2d(width, 2 * features * fold, 3, padding=1)
         with torch.no_grad():
-            self.head.weight.mul_(_QUIET)
-        nn.init.zeros_(self.head.bias)
+            for weight in self.head.parameters():
+                weight.mul_(_QUIET)
 
     def forward(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F H W"]:
         """Return the maps: first means, then log-variances."""
