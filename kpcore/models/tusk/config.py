@@ -35,6 +35,9 @@ class TuskConfig:
         window: B, odd side in pixels of the window in which only the highest score stays and over
             which its place is averaged.
         softness: Temperature of that average.
+        smoothing: Standard deviation in pixels of a blur of the scores before the highest are
+            sought, so that one long object has one maximum; what follows takes the scores as they
+            are. 0, without, in the paper. It can be chosen after training.
         splat_var_px: Variance in squared pixels of the Gaussian that a keypoint becomes for the
             decoder. 0.05 as released is nearly one pixel, so that a picture follows a dragged
             keypoint in steps of whole pixels.
@@ -100,6 +103,7 @@ class TuskConfig:
     groups: int = 32
     window: int = 13
     softness: float = 0.2
+    smoothing: float = 0.0
     splat_var_px: float = 0.05
     sampling: Literal["bilinear", "nearest"] = "bilinear"
     blend: Blend = "sum"
@@ -155,6 +159,8 @@ class TuskConfig:
                 f"keypoints is {self.keypoints}; a picture of {self.image_size} pixels a side has "
                 f"room for {self.map_size**2}"
             )
+        if self.smoothing < 0.0:
+            raise InputError(f"smoothing is {self.smoothing}; it must be at least 0")
         if not 0.0 < self.first_colour < 1.0:
             raise InputError(f"first_colour is {self.first_colour}; it must be between 0 and 1")
         if not (self.splat_var_px > 0.0 and self.softness > 0.0):

@@ -24,6 +24,7 @@ from kpcore.models.tusk.networks import (
     peaks,
     read,
     refined,
+    smoothed,
     splats,
 )
 
@@ -118,7 +119,7 @@ class Tusk(KeypointModel):
     def find(self, maps: Maps) -> Keypoints:
         """Return the K keypoints of each score map, highest first."""
         c = self.config
-        peak = peaks(maps.score, self.count, c.window)
+        peak = peaks(smoothed(maps.score, c.smoothing), self.count, c.window)
         position = refined(maps.score, peak, c.window, c.softness)
         confidence = read(maps.score[:, None], position).squeeze(-1) * peak.found
         descriptor = read(maps.feature, position, c.sampling)

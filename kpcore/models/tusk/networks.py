@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
+from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -95,6 +96,16 @@ class MapDecoder(nn.Module):
         """Return colours in [0, 1] and, where there is one, the logit."""
         drawn = F.pixel_shuffle(self.body(maps), self.fold)
         return torch.cat([drawn[:, :3].sigmoid(), drawn[:, 3:]], dim=1)
+
+
+@torch.no_grad()
+def smoothed(score: Float[Tensor, "B H W"], sigma: float) -> Float[Tensor, "B H W"]:
+    """Return score maps blurred by a Gaussian of that many places; edges count as going on."""
+    if sigma == 0.0:
+        return score
+    side = 2 * math.ceil(3.0 * sigma) + 1
+    blur = gaussian_blur2d(score[:, None], (side, side), (sigma, sigma), border_type="replicate")
+    return blur[:, 0]
 
 
 class Peaks(NamedTuple):

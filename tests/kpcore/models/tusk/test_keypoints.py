@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kpcore.models.tusk.networks import nearest_prototype, peaks, read, refined, splats
+from kpcore.models.tusk.networks import (
+    nearest_prototype,
+    peaks,
+    read,
+    refined,
+    smoothed,
+    splats,
+)
 
 
 def pixel(row: float, column: float, size: int) -> list[float]:
@@ -97,3 +104,15 @@ def test_splats_sum_to_one_and_narrow_ones_are_nearly_a_pixel():
 def test_the_nearest_prototype_is_that_of_the_smallest_angle():
     prototypes = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
     assert nearest_prototype(torch.tensor([[0.6, 0.8], [0.1, 0.99]]), prototypes).tolist() == [1, 2]
+
+
+def test_smoothed_scores_give_one_maximum_where_two_stood_close_and_keep_flat_ones():
+    score = torch.full((1, 24, 24), 0.2)
+    score[0, 12, 10:15] = torch.tensor([0.9, 0.8, 0.75, 0.8, 0.89])
+    score[0, 3:5, 3:5] = 0.85
+    plain, calm = peaks(score, 2, 3), peaks(smoothed(score, 1.0), 2, 3)
+    assert plain.row.tolist() == [[12, 12]]
+    assert sorted(calm.row[0].tolist()) in ([3, 12], [4, 12])
+    flat = torch.full((1, 8, 8), 0.5)
+    torch.testing.assert_close(smoothed(flat, 2.0), flat)
+    assert smoothed(score, 0.0) is score
