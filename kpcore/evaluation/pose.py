@@ -1,4 +1,4 @@
-"""What keypoints say of people who act: joints by regression, the action by a GRU.
+"""What keypoints say of people who act: where their joints are, by regression.
 
 Measured on stick figures, whose joints and actions are known: people of held-out streams were
 never trained on.
@@ -6,7 +6,7 @@ never trained on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,12 +16,10 @@ from torch import Tensor
 
 from kpcore.api import KeypointModel
 from kpcore.data.synthetic.scene import HELD_OUT_SEED
-from kpcore.data.synthetic.skeleton import ACTIONS, PAIRS
+from kpcore.data.synthetic.skeleton import PAIRS
 from kpcore.data.synthetic.stick_figures import FRAMES, StickFigures
-from kpcore.evaluation import actions, landmarks
+from kpcore.evaluation import landmarks
 
-STEPS = 600
-"""In which the GRU learns actions."""
 _BATCH = 64
 
 
@@ -109,45 +107,34 @@ class PoseFigures:
             square distance in percent of the picture's edge.
         rmse_no_bias: The same without, origin in the middle.
         left_right: Regression that need not tell left from right, percent of the edge.
-        action: Share of held-out videos whose action is told right, percent.
     """
 
     keypoints: int
     rmse: float
     rmse_no_bias: float
     left_right: float
-    action: float
 
 
-def measure(
-    stills: Both, clips: Both, level: int | None = None, *, steps: int = STEPS
-) -> PoseFigures:
+def measure(stills: Both, level: int | None = None) -> PoseFigures:
     """Return the figures of one level, or of all keypoints.
 
     Args:
-        stills: Few frames of many videos, to regress joints on.
-        clips: Many frames of fewer videos, to tell actions from.
+        stills: Few frames of many videos.
         level: Whose keypoints count; None takes all.
-        steps: In which the GRU learns.
     """
     points, joints, videos = stills.others.flat(level)
     halves = landmarks.halves(points, joints, videos)
     sides = landmarks.left_right(stills.known.flat(level)[:2], (points, joints), PAIRS)
-    told = actions.recognise(
-        clips.known.clips(level), clips.others.clips(level), len(ACTIONS), steps=steps
-    )
-    return PoseFigures(
-        points.shape[1], halves.rmse, halves.rmse_no_bias, sides.error, told.accuracy
-    )
+    return PoseFigures(points.shape[1], halves.rmse, halves.rmse_no_bias, sides.error)
 
 
-def measure_truth(clips: Both, *, steps: int = STEPS) -> PoseFigures:
-    """Return what the true joints themselves reach: the action's upper bound."""
+def in_the_middle(both: Both) -> Both:
+    """Return the same people seen by one keypoint that never moves: what any model must beat."""
     known, others = (
-        (torch.from_numpy(side.joints), side.action) for side in (clips.known, clips.others)
+        replace(side, points=torch.zeros_like(side.points[:, :, :1]), level=(0,))
+        for side in (both.known, both.others)
     )
-    told = actions.recognise(known, others, len(ACTIONS), steps=steps)
-    return PoseFigures(clips.others.joints.shape[2], 0.0, 0.0, 0.0, told.accuracy)
+    return Both(known, others)
 
 
 def watch_both(model: KeypointModel, videos: int, frames: int) -> Both:

@@ -107,8 +107,8 @@ _PYRAMIDS = Study(
         _pyramid("pyramids-unconditioned", (49.37, 44.73, 43.75), "conditioned=false"),
     ),
     {
-        "small": Schedule(1_800, "stick-figures", pool=14_000),
-        "paper": Schedule(200_000, "stick-figures", pool=0),
+        "small": Schedule(1_800, "stick-figures", pool=14_000, options={"actions": ("clips=154",)}),
+        "paper": Schedule(200_000, "stick-figures"),
     },
     "rmse: percent of the picture's edge, joints regressed on half of the videos of people never "
     "trained on, measured on the other half; the paper's unit is not stated. Its action has a "

@@ -27,12 +27,16 @@ def true(seed: int, videos: int, frames: int) -> pose.Watched:
 
 def test_true_joints_are_regressed_exactly_and_levels_are_told_apart():
     both = pose.Both(true(0, 22, 6), true(HELD_OUT_SEED, 22, 6))
-    all_of_them = pose.measure(both, both, steps=5)
-    few = pose.measure(both, both, level=1, steps=5)
+    all_of_them = pose.measure(both)
+    few = pose.measure(both, level=1)
     assert all_of_them.rmse == pytest.approx(0.0, abs=1e-3)
     assert all_of_them.keypoints == 17
     assert few.keypoints == 5
     assert few.rmse > 1.0
+    middle = pose.measure(pose.in_the_middle(both))
+    assert middle.keypoints == 1
+    assert middle.rmse > few.rmse
+    assert middle.rmse_no_bias > middle.rmse, "only the bias tells the mean pose"
 
 
 def test_a_model_is_watched_with_its_levels_and_the_truth_of_the_same_frames():
@@ -48,21 +52,19 @@ def test_a_model_is_watched_with_its_levels_and_the_truth_of_the_same_frames():
     assert torch.allclose(watched.points[1, 2], again, atol=1e-5)
 
 
-def test_the_protocol_reports_every_level_beside_the_truth():
+def test_the_protocol_reports_every_level_beside_a_point_that_never_moves():
     protocol = protocols.get("pose")
     model = KeypointPyramids(PRESETS["tiny"].config).eval()
     subject = protocols.Subject(model, Path("p.safetensors"), "stick-figures")
-    report = protocol.run(
-        subject, protocol.options(videos=11, frames=3, clips=11, clip_frames=3, steps=5)
-    )
+    report = protocol.run(subject, protocol.options(videos=11, frames=3))
     assert [row[0] for row in report.tables[0].rows] == [
         "level 1",
         "level 2",
         "all keypoints",
-        "true joints",
+        "one point in the middle",
     ]
     errors = report.facts["rmse_percent"]
     assert isinstance(errors, dict)
-    assert list(errors.values()) == [row[2] for row in report.tables[0].rows[:3]]
+    assert list(errors.values()) == [row[2] for row in report.tables[0].rows]
     with pytest.raises(InputError, match="stick-figures"):
         protocol.run(replace(subject, data="traffic"), protocol.options())
