@@ -112,8 +112,9 @@ class SpriteDecoder(nn.Module):
         side = (self._side, self._side)
         large = F.interpolate(small, side, mode="bilinear", align_corners=False)
         told = appearance[:, :, None, None].expand(-1, -1, *side)
-        maps = self.blocks(self.join(torch.cat([large, told], dim=1)))
-        return self.head(maps).float().sigmoid()
+        joined = torch.cat([large, told], dim=1).contiguous(memory_format=torch.channels_last)
+        maps = self.blocks(self.join(joined))
+        return self.head(maps).float().sigmoid().contiguous()
 
 
 class GridPosterior(NamedTuple):
