@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from kpcore.api import Batch, Image, LossReport, Phase, Progress
 from kpcore.geometry.coordinates import pixel_centres
 from kpcore.geometry.windows import composite_windows, cut_windows
+from kpcore.losses.reconstruction import psnr_db
 from kpcore.models.dlp_compact.config import CompactConfig
 from kpcore.models.dlp_compact.model import CompactDLP
 from kpcore.models.dlp_compact.networks import Proposals
@@ -102,7 +102,7 @@ class CompactObjective:
             terms |= self._particles(through)
             if c.crop_cells and progress.step >= _crop_start(c, progress.steps):
                 terms["crop"] = c.crop_weight * self._crop_error(image, proposals)
-            monitors["psnr_db"] = -10.0 * F.mse_loss(picture.detach(), image).log10()
+            monitors["psnr_db"] = psnr_db(picture.detach(), image)
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
 
     def _apart(self, through: _Pass) -> dict[str, Tensor]:
