@@ -71,6 +71,7 @@ KPSTUDIO_FROM_KPCORE = {
         "kpcore.registry",
         "kpcore.checkpoint",
         "kpcore.data",
+        "kpcore.evaluation.landmarks",
         "kpcore.training.events",
         "kpcore.training.event_log",
         "kpcore.__version__",

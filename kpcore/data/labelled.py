@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -70,6 +70,15 @@ class Facts:
     span: tuple[int, int] | None = None
     mirrored: tuple[tuple[int, int], ...] = ()
     splits: tuple[str, ...] = ("train", "test")
+
+
+@runtime_checkable
+class NamedPictures(Protocol):
+    """Pictures that lie in files of their own."""
+
+    def name(self, index: int) -> str:
+        """Return the file of a picture."""
+        ...
 
 
 class LabelledPictures(Protocol):

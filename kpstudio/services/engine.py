@@ -21,6 +21,7 @@ from kpstudio.services.clip import Clip
 from kpstudio.services.compositor import Compositor
 from kpstudio.services.evidence import Looking
 from kpstudio.services.frames import Frames, Key
+from kpstudio.services.landmarks import Landmarks
 from kpstudio.services.linking import Linker
 from kpstudio.services.model_host import Bytes, Exact, Frame, ModelHost
 from kpstudio.services.pixels import difference
@@ -44,7 +45,7 @@ the edited picture; the exact picture brings its own difference."""
 
 _KINDS = (
     "device", "pair", "model", "media", "look", "decode", "encode", "evidence", "tidy", "roll",
-    "prefetch", "background", "warm",
+    "prefetch", "fit", "background", "warm",
 )  # fmt: skip
 """Requests, most urgent first: the hand before the shown frame before what may come next."""
 
@@ -82,6 +83,8 @@ class Engine:
         )
 
         self._looking = Looking(session, self._host, self._worker)
+        self.landmarks = Landmarks(session, self._host, self._worker, self._complain)
+        self.landmarks.progress.connect(self.busy_changed.emit)
 
     # -- asked by the window ----------------------------------------------------------------------
     def warm_up(self) -> None:
@@ -202,6 +205,7 @@ class Engine:
         self._session.picture_wanted.disconnect(self._on_wanted)
         self._session.encoding_wanted.disconnect(self._on_encoding_wanted)
         self._looking.close()
+        self.landmarks.close()
         self.clip.background.close()
         deadline = time.monotonic() + timeout_s
         self._worker.close(timeout_s)

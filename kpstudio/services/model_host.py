@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kpcore.api import Decoder, Decoding, Encoding, KeypointModel
+    from kpcore.data.labelled import LabelledPictures
     from kpcore.data.media import Media
     from kpcore.geometry.framing import Framing, FramingRule
     from kpcore.latents import Latents
@@ -106,14 +107,18 @@ class Frame:
 
 
 class ModelHost:
-    """Loads, encodes and decodes; knows nothing of the session and of other threads."""
+    """Loads, encodes and decodes; knows nothing of the session and of other threads.
+
+    Attributes:
+        usual: Particles that the open model was trained to find.
+    """
 
     def __init__(self) -> None:
         self._model: KeypointModel | None = None
         self._media: Media | None = None
         self._model_key = 0
         self._media_key = 0
-        self._usual = 0
+        self.usual = 0
         self._rule: FramingRule | None = None
         self._decoder: tuple[Encoding, Decoder] | None = None
         self._compositor: Compositor | None = None
@@ -180,7 +185,7 @@ class ModelHost:
         self._rule = from_plain(FramingRule, manifest.data.get("framing") or {})
         self._model, self._decoder, self._compositor = model, None, None
         self._model_key += 1
-        self._usual = can.particles
+        self.usual = can.particles
         return ModelInfo(
             key=self._model_key,
             path=path,
@@ -356,7 +361,7 @@ class ModelHost:
     def _trained(self, encoding: Encoding) -> Latents:
         """Return as many particles of an encoding as the model was trained to find."""
         latents = encoding.latents
-        return latents if latents.count <= self._usual else latents.select(range(self._usual))
+        return latents if latents.count <= self.usual else latents.select(range(self.usual))
 
     def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Exact:
         """Return the exact picture of edited particles.
@@ -386,6 +391,30 @@ class ModelHost:
             None if maps is None else maps[0].clamp(0, 1).mul(255).round().byte().cpu().numpy(),
             () if count is None else tuple(count[0].tolist()),
         )
+
+    def frame_names(self, most: int) -> list[str]:
+        """Return the file, without folders, that each of the first frames comes from."""
+        media = self._opened()[1]
+        names = (media.frame_name(frame) for frame in range(min(most, media.count)))
+        return [Path(name).name for name in names]
+
+    def labelled(
+        self, pictures: LabelledPictures, row: int
+    ) -> tuple[Bytes, NDArray[np.floating] | None]:
+        """Return a labelled picture as the open model sees it, and its landmarks (T, 2) there.
+
+        Raises:
+            KpError: It cannot be read, or no model is open.
+        """
+        from kpcore.data.labelled import framed
+        from kpcore.geometry.framing import FramingRule
+
+        model, _, rule = self._opened()
+        size = model.capabilities.image_size
+        height, width = pictures.picture(row).shape[:2]
+        whole = FramingRule() if (height, width) == size else rule
+        picture, labels = framed(pictures, row, size, whole)
+        return picture, labels.landmarks
 
     def picture_at(self, path: str) -> Bytes:
         """Return a picture, or the first frame of a video, as the open model sees it.

@@ -60,6 +60,7 @@ class SavedView:
     grid: bool = False
     comparison: Comparison = field(default_factory=Comparison)
     level: int | None = None
+    landmarks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def snapshot(session: Session, layout: str = "") -> SavedSession:
             view.grid,
             view.comparison,
             view.level,
+            view.landmarks,
         ),
         layout=layout,
     )
@@ -300,7 +302,7 @@ def restored_view(saved: SavedView) -> dict[str, Any]:
             layers.insert(place, layer)
     changes: dict[str, Any] = {
         "frame": saved.frame, "grid": saved.grid, "comparison": saved.comparison,
-        "level": saved.level,
+        "level": saved.level, "landmarks": saved.landmarks,
     }  # fmt: skip
     if layers:
         changes["layers"] = tuple(layers)

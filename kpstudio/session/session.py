@@ -24,6 +24,7 @@ from kpstudio.session.edits import (
 )
 from kpstudio.session.evidence import Evidence
 from kpstudio.session.history import Entry, History
+from kpstudio.session.landmarks import Regressor
 from kpstudio.session.reference_edits import Reference
 from kpstudio.session.tracks import Link
 from kpstudio.session.view import Comparison, Role, ViewState
@@ -141,6 +142,7 @@ class Session:
         self._pictures: dict[Role, Picture | None] = {}
         self._saved = self._history.document
         self._evidence: Evidence | None = None
+        self._regressor: Regressor | None = None
 
     # -- values ----------------------------------------------------------------------------------
     @property
@@ -188,6 +190,17 @@ class Session:
         held = self._evidence
         return held if held is not None and held.frame == self._view.frame else None
 
+    @property
+    def regressor(self) -> Regressor | None:
+        """What tells landmarks from the particles, once it is fitted."""
+        return self._regressor
+
+    def receive_regressor(self, model: int, media: int, regressor: Regressor | None) -> None:
+        """Take what tells landmarks, unless another document is open; None takes it away."""
+        if self._is_open(self.document, model, media) and regressor is not self._regressor:
+            self._regressor = regressor
+            self.evidence_changed.emit()
+
     def receive_evidence(self, model: int, media: int, evidence: Evidence) -> None:
         """Take what the encoder saw, unless another document is open."""
         if self._is_open(self.document, model, media):
@@ -212,7 +225,7 @@ class Session:
         self._history = History(document)
         self._saved = document
         self._pictures.clear()
-        self._evidence = None
+        self._evidence = self._regressor = None
         self._shown.clear()
         self._forget_visits()
         levels = document.model.capabilities.levels if document.model else 1

@@ -12,7 +12,7 @@ ROLES: tuple[Role, ...] = ("input", "reconstruction", "edited", "difference")
 
 LayerName: TypeAlias = Literal[
     "picture", "input", "reconstruction", "masks", "glimpses", "heatmaps", "confidence", "trails",
-    "springs", "particles", "ellipses", "labels",
+    "springs", "particles", "ellipses", "labels", "landmarks",
 ]  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class LayerView:
 
 
 DEFAULT_LAYERS = (
+    LayerView("landmarks"),
     LayerView("labels"),
     LayerView("ellipses", opacity=0.8),
     LayerView("particles"),
@@ -94,6 +95,8 @@ class ViewState:
             all levels.
         solo: Masks, heatmaps and confidence maps show the selected particles' own alone, while
             any is selected.
+        landmarks: Annotated pictures whose landmarks are fitted to the particles and drawn: a
+            folder, or NAME:PATH as for `kp eval`; empty for none.
     """
 
     frame: int = 0
@@ -110,6 +113,7 @@ class ViewState:
     trail_frames: int = 12
     level: int | None = None
     solo: bool = False
+    landmarks: str = ""
 
     def layer(self, name: LayerName) -> LayerView:
         """Return the row called `name`."""

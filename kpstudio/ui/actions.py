@@ -34,6 +34,7 @@ from kpstudio.ui.action_tables.entry import (
     has_selection,
     has_something,
 )
+from kpstudio.ui.action_tables.landmarks import LANDMARKS
 from kpstudio.ui.action_tables.playback import PLAYBACK
 from kpstudio.ui.action_tables.prediction import PREDICTION
 from kpstudio.ui.action_tables.prototypes import PROTOTYPES
@@ -58,6 +59,7 @@ def layer_is_offered(name: LayerName, can: Capabilities | None) -> bool:
         "glimpses": can.layers and can.glimpse_px > 0,
         "heatmaps": can.heatmaps,
         "confidence": can.confidence,
+        "landmarks": not can.prototypes,
         "springs": can.levels > 1,
     }.get(name, True)
 
@@ -143,6 +145,7 @@ def _can_redo(now: Situation) -> bool:
 
 
 LAYER_TITLES: dict[LayerName, str] = {
+    "landmarks": "Landmarks",
     "labels": "Numbers",
     "ellipses": "Ellipses 1σ 2σ",  # noqa: RUF001 (the letter for a standard deviation)
     "particles": "Particles",
@@ -248,6 +251,7 @@ _VIEW = (
     _layer_action("trails"),
     _layer_action("glimpses"),
     _layer_action("heatmaps"),
+    _layer_action("landmarks"),
     _layer_action("confidence", ("J",)),
     _layer_action("masks"),
     _layer_action("reconstruction"),
@@ -376,7 +380,7 @@ _HELP = (
 
 ENTRIES: tuple[Action | Choices, ...] = (
     *_FILE, *_EDIT, *_VIEW, *_PARTICLES, *PROTOTYPES, *PLAYBACK, *PREDICTION, *_MODEL, *REFERENCE,
-    *_RUN, *_RECORD, *_HELP,
+    *LANDMARKS, *_RUN, *_RECORD, *_HELP,
 )  # fmt: skip
 """In the order of the menus."""
 

@@ -63,19 +63,19 @@ class Files:
     def ask_media(self, title: str) -> str:
         """Ask for one picture or video; return its path, or "" when none was chosen."""
         filters = ";;".join((MEDIA, EVERYTHING))
-        return QFileDialog.getOpenFileName(self._window, title, self._start_folder(), filters)[0]
+        return QFileDialog.getOpenFileName(self._window, title, self.start_folder(), filters)[0]
 
     def choose_folder(self) -> None:
         """Ask for a folder of pictures or a run."""
         path = QFileDialog.getExistingDirectory(
-            self._window, "Open folder or run", self._start_folder()
+            self._window, "Open folder or run", self.start_folder()
         )
         if path:
             self.open_any([path])
 
     def choose_run(self) -> None:
         """Ask for the folder of a run."""
-        path = QFileDialog.getExistingDirectory(self._window, "Open run", self._start_folder())
+        path = QFileDialog.getExistingDirectory(self._window, "Open run", self.start_folder())
         if path and library.kind_of(path) == "run":
             self.open_any([path])
         elif path:
@@ -85,11 +85,12 @@ class Files:
             )
 
     def _choose(self, title: str, filters: str) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self._window, title, self._start_folder(), filters)
+        paths, _ = QFileDialog.getOpenFileNames(self._window, title, self.start_folder(), filters)
         if paths:
             self.open_any(paths)
 
-    def _start_folder(self) -> str:
+    def start_folder(self) -> str:
+        """Return where a file dialog begins."""
         recent = self._window.settings.settings.recent
         if recent and Path(recent[0]).parent.is_dir():
             return str(Path(recent[0]).parent)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
 
 from kpstudio.services.engine import Engine, Timings
 from kpstudio.services.playback import Shown
+from kpstudio.session.landmarks import mean_error
 from kpstudio.session.session import Session
 from kpstudio.ui.theme import tabular
 
@@ -32,6 +33,7 @@ class StatusBar(QStatusBar):
         self.addWidget(self._hint, 1)
         self._where = self._label("Position of the pointer")
         self._selected = self._label("Selection")
+        self._landmarks = self._label("Error of the landmarks")
         self._speed = self._label("Speed")
         self._device = self._label("Model and device")
         self._record = self._label("Recording")
@@ -39,7 +41,8 @@ class StatusBar(QStatusBar):
         self._dirty = self._label("Unsaved edits")
         self._dirty.setProperty("state", "dirty")
         for label in (
-            self._where, self._selected, self._speed, self._device, self._record, self._dirty,
+            self._where, self._landmarks, self._selected, self._speed, self._device, self._record,
+            self._dirty,
         ):  # fmt: skip
             self.addPermanentWidget(label)
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
@@ -48,6 +51,7 @@ class StatusBar(QStatusBar):
         self._clock.timeout.connect(self.refresh)
         for signal in (session.document_changed, session.view_changed, session.saved_changed):
             signal.connect(self._soon)
+        session.evidence_changed.connect(self._soon)
         engine.timings_changed.connect(self._soon)
         engine.busy_changed.connect(self._on_busy)
         self.refresh()
@@ -97,6 +101,7 @@ class StatusBar(QStatusBar):
         timings = self._engine.timings
         self._put(self._where, self._position())
         self._put(self._selected, self._selection())
+        self._put(self._landmarks, self._landmark_error())
         self._put(self._speed, self._busy or self._speed_of(timings))
         state = "preview" if self._busy or timings.tier == "preview" else "good"
         if self._speed.property("state") != state:
@@ -141,6 +146,23 @@ class StatusBar(QStatusBar):
             number = self._session.present()
             text = f"{number} {'object' if number == 1 else 'objects'} · {text}"
         return text
+
+    def _landmark_error(self) -> str:
+        session = self._session
+        regressor, latents = session.regressor, session.latents
+        if regressor is None or latents is None:
+            return ""
+        told = regressor.told(latents)
+        errors = regressor.errors(told, session.view.frame)
+        mean = mean_error(errors)
+        lines = [f"{regressor.title}: fitted to {regressor.fitted} pictures"]
+        lines += [
+            f"{name}: {error:.1f} %" for name, error in zip(regressor.names, errors, strict=False)
+        ]
+        self._landmarks.setToolTip("\n".join(lines))
+        if mean is None:
+            return "landmarks told, not annotated here" if told else ""
+        return f"landmarks {mean:.1f} % of the {regressor.unit}"
 
     def _speed_of(self, timings: Timings) -> str:
         if self._session.view.playing:

@@ -100,6 +100,10 @@ class CelebA:
         check_split(split, self.facts.splits)
         return self._splits[split]
 
+    def name(self, index: int) -> str:
+        """Return the file of a picture."""
+        return self._names[index]
+
     def picture(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a picture, 218 x 178 as distributed."""
         return read_image(self._images / self._names[index]).picture
@@ -232,6 +236,10 @@ class LandmarkFolder:
         check_split(split, self.facts.splits)
         tested = [subject in self._tested for subject in self._subjects]
         return [i for i, held in enumerate(tested) if held == (split == "test")]
+
+    def name(self, index: int) -> str:
+        """Return the file of a picture."""
+        return self._rows[index]["file"]
 
     def picture(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a picture."""

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter
 from kpstudio.session.view import LayerView, Role
 from kpstudio.ui.canvas.damage import Ground
 from kpstudio.ui.canvas.ellipses import EllipseLayer
+from kpstudio.ui.canvas.landmark_items import paint_landmarks
 from kpstudio.ui.canvas.mapping import Framing, Viewport
 from kpstudio.ui.canvas.marks import Mark, Place
 from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image, tinted
@@ -167,6 +168,8 @@ class Renderer:
         if layer.name == "springs":
             latents = self._session.document.latents(self.frame)
             return latents is not None and max(latents.topology.level, default=0) > 0
+        if layer.name == "landmarks":
+            return self._session.regressor is not None
         if layer.name == "trails":
             return bool(self._session.document.encoded.tracks.links_before(self.frame))
         return True
@@ -204,6 +207,8 @@ class Renderer:
             return
         elif name == "input" or name == "reconstruction":
             self._paint_picture(painter, name, target, opacity)
+        elif name == "landmarks":
+            self._paint_landmarks(painter, viewport, opacity)
         elif name == "confidence":
             self._paint_confidence(painter, target, opacity)
         elif (extras := self._current_extras()) is None:
@@ -217,6 +222,16 @@ class Renderer:
         """Return the rows whose maps are drawn; None for all."""
         view = self._session.view
         return view.selection if view.solo and view.selection else None
+
+    def _paint_landmarks(self, painter: QPainter, viewport: Viewport, opacity: float) -> None:
+        regressor, document, frame = self._session.regressor, self._session.document, self.frame
+        edited = self.place == "edited"
+        latents = document.latents(frame) if edited else document.original(frame)
+        if regressor is None or latents is None:
+            return
+        told, truth = regressor.told(latents), regressor.truth.get(frame, ())
+        errors = regressor.errors(told, frame)
+        paint_landmarks(painter, truth, told, errors, viewport, opacity)
 
     def _paint_confidence(self, painter: QPainter, target: QRectF, opacity: float) -> None:
         evidence, only = self._session.evidence, self._only()

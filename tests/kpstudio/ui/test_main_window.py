@@ -524,7 +524,7 @@ def test_files_are_asked_for_at_the_place_of_the_last(window, tmp_path):
     path = tmp_path / "x.png"
     path.write_bytes(b"")
     window.settings.add_recent(path)
-    assert Files(window)._start_folder() == str(tmp_path)
+    assert Files(window).start_folder() == str(tmp_path)
 
 
 def test_status_bar_says_position_selection_and_speed(window, session):
@@ -568,3 +568,32 @@ def test_what_the_model_lacks_is_not_shown(window, session):
     ]
     assert "Masks" not in names
     assert "Picture" in names
+
+
+# -- landmarks -------------------------------------------------------------------------------------
+def test_landmarks_are_chosen_in_the_menu_and_told_in_the_status_bar(window, session, monkeypatch):
+    from PySide6.QtWidgets import QFileDialog
+
+    from kpstudio.session.landmarks import Regressor
+
+    open_document(session)
+    window.refresh_actions()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "/nowhere/faces")
+    window.actions_made["landmarks"].trigger()
+    assert session.view.landmarks == "/nowhere/faces"
+    weights = [[0.0, 0.0]] * 10
+    truth = {0: ((0.2, 0.0),)}
+    session.receive_regressor(
+        1, 1, Regressor("/nowhere/faces", "faces", ("nose",), weights, None, truth, 27)
+    )
+    window.status.refresh()
+    assert window.status._landmarks.text() == "landmarks 10.0 % of the picture's edge"
+    assert "fitted to 27 pictures" in window.status._landmarks.toolTip()
+    window.refresh_actions()
+    window.actions_made["landmarks-off"].trigger()
+    window.status.refresh()
+    assert session.regressor is None
+    assert window.status._landmarks.text() == ""
+    open_document(session, prototypes=3)
+    window.refresh_actions()
+    assert not window.actions_made["landmarks"].isEnabled()

@@ -1,0 +1,130 @@
+"""Annotated landmarks: fitted to particles behind everything else, drawn with their error."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kpcore import checkpoint
+from kpcore.configuration import to_plain
+from kpcore.evaluation.landmarks import fit
+from kpcore.registry import get
+from kpstudio.session.edits import MoveParticles
+from kpstudio.session.landmarks import mean_error
+
+if TYPE_CHECKING:
+    from tests.kpstudio.services.conftest import Bench
+
+COUNT = 30
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """A folder of annotated pictures: a bright square, with its middle and a corner."""
+    folder = tmp_path / "faces"
+    (folder / "images").mkdir(parents=True)
+    chance = np.random.default_rng(0)
+    with (folder / "landmarks.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "x_middle", "y_middle", "x_corner", "y_corner"])
+        for index in range(COUNT):
+            x, y = chance.integers(6, 26, 2)
+            picture = chance.integers(0, 60, (32, 32, 3)).astype(np.uint8)
+            picture[y - 4 : y + 4, x - 4 : x + 4] = 250
+            Image.fromarray(picture).save(folder / "images" / f"{index:02d}.png")
+            rows.writerow([f"{index:02d}.png", x, y, x - 4, y - 4])
+    return folder
+
+
+@pytest.fixture
+def keynet(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    config = get("keynet").presets["tiny"].config
+    path = tmp_path / "keynet.safetensors"
+    checkpoint.save(
+        path, get("keynet").build(config), checkpoint.Manifest("keynet", to_plain(config))
+    )
+    return path
+
+
+def fit_in(bench: Bench, folder: Path) -> None:
+    bench.session.update_view(landmarks=str(folder))
+    bench.wait(lambda: bench.session.regressor is not None)
+
+
+def test_a_folder_is_fitted_and_judged_on_what_is_open(
+    bench: Bench, keynet: Path, faces: Path
+) -> None:
+    bench.open(keynet, faces / "images")
+    said: list[str] = []
+    bench.engine.busy_changed.connect(said.append)
+    fit_in(bench, faces)
+    regressor = bench.session.regressor
+    assert regressor is not None
+    assert regressor.names == ("middle", "corner")
+    assert regressor.fitted == COUNT - COUNT // 10, "the last tenth is for the test"
+    assert sorted(regressor.truth) == list(range(COUNT))
+    assert any(text.startswith("Fitting landmarks") for text in said)
+    model = checkpoint.load(keynet, "cpu")
+    with (faces / "landmarks.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    points, marks = [], []
+    for row in rows[: COUNT - COUNT // 10]:
+        picture = np.array(Image.open(faces / "images" / row["file"]))
+        image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0
+        with torch.inference_mode():
+            points.append(model.encode(image).latents.position[0].double().numpy())
+        places = [[float(row["x_" + n]), float(row["y_" + n])] for n in regressor.names]
+        marks.append(np.array(places) / 16.0 - 1.0)
+    expected = fit(np.stack(points), np.stack(marks)).weights
+    assert np.abs(np.array(regressor.weights) - expected).max() < 1e-3
+    latents = bench.session.latents
+    assert latents is not None
+    told = regressor.told(latents)
+    flat = np.array(latents.rows("position")).reshape(-1)
+    assert np.array(told).reshape(-1) == pytest.approx(flat @ np.array(regressor.weights))
+    errors = regressor.errors(told, 0)
+    truth = np.array(regressor.truth[0])
+    wanted = 50.0 * np.linalg.norm(np.array(told) - truth, axis=1)
+    assert errors == pytest.approx(wanted)
+    assert mean_error(errors) == pytest.approx(wanted.mean())
+
+
+def test_a_moved_particle_moves_what_it_tells(bench: Bench, keynet: Path, faces: Path) -> None:
+    bench.open(keynet, faces / "images")
+    fit_in(bench, faces)
+    regressor, session = bench.session.regressor, bench.session
+    before = regressor.told(session.latents)  # type: ignore[union-attr]
+    session.commit(MoveParticles(0, (0,), ((0.9, 0.9),)))
+    assert regressor.told(session.latents) != before  # type: ignore[union-attr]
+
+
+def test_a_picture_that_is_not_annotated_has_no_error(
+    bench: Bench, keynet: Path, faces: Path, make_picture: Callable[..., Path]
+) -> None:
+    bench.open(keynet, make_picture("stranger"))
+    fit_in(bench, faces)
+    regressor = bench.session.regressor
+    told = regressor.told(bench.session.latents)  # type: ignore[union-attr]
+    assert len(told) == 2
+    assert regressor.errors(told, 0) == ()  # type: ignore[union-attr]
+    assert mean_error(()) is None
+    bench.session.update_view(landmarks="")
+    assert bench.session.regressor is None
+
+
+def test_a_folder_without_annotations_is_told(
+    bench: Bench, keynet: Path, folder: Path, make_picture: Callable[..., Path]
+) -> None:
+    bench.open(keynet, make_picture("picture"))
+    bench.session.update_view(landmarks=str(folder))
+    bench.wait(lambda: bench.notices)
+    assert "landmarks.csv" in bench.notices[-1].text
+    assert bench.session.view.landmarks == ""
