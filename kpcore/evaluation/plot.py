@@ -15,6 +15,7 @@ Colour = tuple[int, int, int]
 
 COLOURS: tuple[Colour, ...] = (
     (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0),
+    (0, 0, 0), (240, 228, 66),
 )  # fmt: skip
 """Of Okabe and Ito (2008): told apart by colour-blind readers too."""
 _PANEL = (460, 340)
