@@ -18,8 +18,11 @@ SPRITES = {
     "sprites-3": ("multi-dsprites", 3),
     "sprites-7": ("multi-dsprites-7", 0),
     "sprites-7b": ("multi-dsprites-7", 1),
+    "pieces-1": ("tetrominoes", 5),
+    "pieces-2": ("tetrominoes", 0),
+    "pieces-3": ("tetrominoes", 11),
 }
-"""File -> scenes and number; 64 x 64, as LAVAE's."""
+"""File -> scenes and number; 64 x 64, as LAVAE's and TUSK's."""
 CLIPS = {
     "traffic-clip": ("traffic", SEED, 3),
     "tabletop-clip": ("tabletop", SEED, 1),

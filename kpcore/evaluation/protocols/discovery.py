@@ -89,6 +89,7 @@ def run(subject: Subject, options: DiscoveryOptions) -> Report:
             "keypoints with an object": len(told),
             "prototypes used": len({prototype for prototype, _ in told}),
             "psnr_db": round(psnr, 2),
+            "percent": {name: value for name, value in figures if value is not None},
         },
         (
             Table(
