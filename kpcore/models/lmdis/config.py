@@ -31,6 +31,11 @@ class LmdisConfig:
         confidence_gain: Factor on the scores before the soft-max over landmarks. They come out of a
             batch norm with unit deviation; 300 k steps have the time to learn a large factor, a
             short run needs it from the start.
+        painter_norm: "batch" normalises the decoder's maps by the batch's statistics, its output
+            too, as the paper does: whatever a batch has in common (brightness, mean colour) cannot
+            be drawn then, so it wants batches of 16 and more. "kept" leaves the statistics as they
+            are, at the start 0 and 1: the decoder is without norms and no picture depends on the
+            others.
         pool: What weights a descriptor's average over the map: "gaussian" is the Gaussian of
             equation 10, "confidence" the map itself, as in the released code.
         decoder_sigmas_edge: Standard deviations of the Gaussians that the decoder is given.
@@ -75,6 +80,7 @@ class LmdisConfig:
     stem: bool = False
     decoder_levels: int = 4
     confidence_gain: float = 1.0
+    painter_norm: Literal["batch", "kept"] = "batch"
     pool: Literal["gaussian", "confidence"] = "gaussian"
     decoder_sigmas_edge: tuple[float, ...] = (0.125, 0.1768, 0.25, 0.3536, 0.5)
     reconstruction: float = 0.1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -78,6 +79,13 @@ class Lmdis(KeypointModel):
             ordered=True,
             confidence=True,
         )
+
+    def train(self, mode: bool = True) -> Self:
+        """Train or not; the decoder's norms take part only where the configuration says so."""
+        super().train(mode)
+        if self.config.painter_norm == "kept":
+            self.painter.eval()
+        return self
 
     # -- encoding ------------------------------------------------------------------------------
     def padded(self, image: Image) -> Float[Tensor, "B 3 P P"]:
@@ -202,10 +210,14 @@ class Lmdis(KeypointModel):
 
         Running averages of training harm this model (appendix G.3).
         """
-        norms = [layer for layer in self.modules() if isinstance(layer, nn.BatchNorm2d)]
-        momenta = [norm.momentum for norm in norms]
         was_training = self.training
         self.train()
+        norms = [
+            layer
+            for layer in self.modules()
+            if isinstance(layer, nn.BatchNorm2d) and layer.training
+        ]
+        momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None

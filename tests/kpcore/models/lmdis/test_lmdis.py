@@ -10,6 +10,7 @@ from torch import nn
 from kpcore import registry
 from kpcore.api import Batch, Progress
 from kpcore.errors import InputError
+from kpcore.latents import Latents, Topology
 from kpcore.models.lmdis.config import LmdisConfig
 from kpcore.models.lmdis.model import Lmdis
 from kpcore.models.lmdis.networks import describer, detector, painter
@@ -163,6 +164,36 @@ def test_settling_makes_statistics_of_the_pictures_at_hand(model: Lmdis) -> None
     assert norm.momentum == 0.1
     assert int(norm.num_batches_tracked) == 2
     assert not torch.equal(norm.running_mean, before)
+
+
+def test_a_decoder_with_kept_norms_draws_each_picture_alone() -> None:
+    """With the batch's statistics, a picture changes with those beside it."""
+    alone: list[bool] = []
+    for norm in ("batch", "kept"):
+        torch.manual_seed(0)
+        model = Lmdis(replace(TINY, painter_norm=norm)).train()
+        values = torch.rand(4, 4, 2) - 0.5, torch.randn(4, 4, 4), torch.randn(4, 4)
+
+        def drawn(count: int, model: Lmdis = model, values: tuple = values) -> torch.Tensor:
+            position, feature, background = (value[:count] for value in values)
+            flat = Topology.flat(4)
+            latents = Latents(position, flat, feature=feature, background=background)
+            with torch.no_grad():
+                return model.decode(latents).image[:2]
+
+        together, first = drawn(4), drawn(2)
+        alone.append(torch.allclose(together, first, atol=1e-5))
+    assert alone == [False, True]
+
+
+def test_settling_leaves_kept_norms_alone() -> None:
+    model = Lmdis(replace(TINY, painter_norm="kept"))
+    before = [value.clone() for value in model.painter.buffers()]
+    encoder = [value.clone() for value in model.detector.buffers()]
+    model.settle([pictures()])
+    assert all(torch.equal(a, b) for a, b in zip(before, model.painter.buffers(), strict=True))
+    pairs = zip(encoder, model.detector.buffers(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_without_descriptors_landmarks_alone_make_the_picture() -> None:
