@@ -50,12 +50,14 @@ class Report:
         facts: What was measured, on what, with which command; the headline figures.
         tables: In the order in which they are read.
         panels: Curves, drawn one beside the other.
+        fitted: What was fitted on the way, for programs: in the JSON file alone.
     """
 
     title: str
     facts: Mapping[str, Fact]
     tables: tuple[Table, ...] = ()
     panels: tuple[Panel, ...] = field(default=())
+    fitted: Mapping[str, Fact] = field(default_factory=dict[str, Fact])
 
     def plain(self) -> dict[str, object]:
         """Return the report as JSON values; what is not finite becomes null."""
@@ -71,6 +73,7 @@ class Report:
                 }
                 for table in self.tables
             ],
+            **({"fitted": _finite(self.fitted)} if self.fitted else {}),
         }
 
     def markdown(self, picture: str = "") -> str:

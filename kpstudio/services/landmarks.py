@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class _Job:
     points: list[np.ndarray] = field(default_factory=list[np.ndarray])
     marks: list[np.ndarray] = field(default_factory=list[np.ndarray])
     truth: dict[int, tuple[Point, ...]] = field(default_factory=dict[int, tuple[Point, ...]])
+    ready: Regressor | None = None
 
     @property
     def total(self) -> int:
@@ -102,6 +104,9 @@ class Landmarks:
         if not self._host.is_open(*key):
             return
         try:
+            if source.endswith(".json"):
+                self._use_report(key, source)
+                return
             pictures = open_annotated(source)
             rows = pictures.rows("train") or list(range(len(pictures)))
             places = np.linspace(0, len(rows) - 1, min(PICTURES, len(rows))).round().astype(int)
@@ -110,6 +115,18 @@ class Landmarks:
         except KpError as error:
             self._worker.post(self._fail, key, str(error))
             return
+        self._work(key, job)
+
+    def _use_report(self, key: Key, source: str) -> None:
+        """Draw with what `kp eval` fitted; with the truth where its data are still there."""
+        regressor, data = read_report(source)
+        try:
+            pictures = open_annotated(data)
+        except KpError as error:
+            logger.info("the landmarks of '%s' are drawn without truth: %s", source, error)
+            self._worker.post(self._finish, key, regressor)
+            return
+        job = _Job(source, pictures, [], self._matched(pictures), ready=regressor)
         self._work(key, job)
 
     def _matched(self, pictures: LabelledPictures) -> list[tuple[int, int]]:
@@ -190,6 +207,8 @@ def fitted(job: _Job) -> Regressor:
     """
     from kpcore.evaluation.landmarks import fit, usable
 
+    if job.ready is not None:
+        return replace(job.ready, truth=job.truth)
     facts = job.pictures.facts
     points, marks = np.stack(job.points), np.stack(job.marks)
     good = usable(marks, facts.span)
@@ -203,6 +222,35 @@ def fitted(job: _Job) -> Regressor:
         job.truth,
         int(good.sum()),
     )
+
+
+def read_report(path: str) -> tuple[Regressor, str]:
+    """Return the regressor in a JSON report of `kp eval --protocol landmarks`, and its data.
+
+    Raises:
+        DataError: It cannot be read, or is no such report.
+    """
+    try:
+        plain = json.loads(Path(path).read_text("utf-8"))
+        found = plain["fitted"]
+        names, span = tuple(map(str, found["landmarks"])), found["span"]
+        weights = np.array(found["weights"], np.float64)
+        if weights.ndim != 2 or weights.shape[1] != 2 * len(names):
+            raise ValueError(f"{weights.shape} weights for {len(names)} landmarks")
+        regressor = Regressor(
+            path,
+            str(found["title"]),
+            names,
+            weights.tolist(),
+            None if span is None else (int(span[0]), int(span[1])),
+            fitted=int(found["pictures"]),
+        )
+        return regressor, str(found["data"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"'{Path(path).name}' holds no fitted landmarks; choose the .json file that "
+            f"'kp eval --protocol landmarks -o REPORT' writes"
+        ) from error
 
 
 def open_annotated(source: str) -> LabelledPictures:

@@ -424,9 +424,9 @@ class Session:
         if isinstance(edit, MoveParticles | SetPresence | SetFeatures | Restore | SetPrototype):
             numbers = self.numbers(edit.frame)
             label = replace(edit, rows=tuple(numbers[row] for row in edit.rows)).label
-            name = getattr(edit, "prototype", None)
-            known = self.document.prototype_names.get(name) if name is not None else None
-            return label.replace(f"Prototype {name + 1}", f"'{known}'") if known else label
+            kind = edit.prototype if isinstance(edit, SetPrototype) else -1
+            known = self.document.prototype_names.get(kind)
+            return label.replace(f"Prototype {kind + 1}", f"'{known}'") if known else label
         return edit.label
 
     def _constrained(self, edit: Edit, document: Document) -> Document:

@@ -96,7 +96,7 @@ class ViewState:
         solo: Masks, heatmaps and confidence maps show the selected particles' own alone, while
             any is selected.
         landmarks: Annotated pictures whose landmarks are fitted to the particles and drawn: a
-            folder, or NAME:PATH as for `kp eval`; empty for none.
+            folder, NAME:PATH as for `kp eval`, or its report (.json); empty for none.
     """
 
     frame: int = 0

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from kpcore.api import KeypointModel
-from kpcore.data.labelled import LabelledPictures, framed
+from kpcore.data.labelled import Facts, LabelledPictures, framed
 from kpcore.data.labelled_scenes import SceneLabels
 from kpcore.data.public import open_labelled
 from kpcore.data.synthetic import are_scenes
@@ -21,13 +21,15 @@ from kpcore.evaluation.landmarks import (
     LandmarkFigures,
     Origin,
     by_prototype,
+    fit,
     grid_points,
     halves,
     left_right,
     regress,
+    usable,
 )
 from kpcore.evaluation.protocols import Protocol, Subject
-from kpcore.evaluation.report import Cell, Report, Table
+from kpcore.evaluation.report import Cell, Fact, Report, Table
 from kpcore.geometry.framing import FramingRule
 
 _POSITIONS = "positions"
@@ -208,7 +210,22 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
         f"{'with' if options.bias else 'without'} bias, origin at the {options.origin}."
     )
     columns = ("input", "numbers", "error, %", "fitted", "tested")
-    return Report(title, {**facts, **errors}, (Table("Regression", columns, rows, note),))
+    table = Table("Regression", columns, rows, note)
+    fitted = {} if options.bias else _fitted(train, pictures.facts, subject.data)
+    return Report(title, {**facts, **errors}, (table,), fitted=fitted)
+
+
+def _fitted(train: Known, known: Facts, data: str) -> dict[str, Fact]:
+    """The map from positions to landmarks, as the studio draws with it; origin in the middle."""
+    good = usable(train.landmarks, known.span)
+    return {
+        "data": data,
+        "title": known.title,
+        "landmarks": list(known.landmark_names),
+        "span": None if known.span is None else list(known.span),
+        "weights": fit(train.points[good], train.landmarks[good]).weights.tolist(),
+        "pictures": int(good.sum()),
+    }
 
 
 def _rows(

@@ -55,6 +55,7 @@ class PyramidEncoder(nn.Module):
         for head, seen, side in zip(self.heads, features, c.sides, strict=True):
             if above is not None and c.conditioned:
                 seen = torch.cat([seen, keypoint_maps(above, side, c.sigma)], 1)
+            assert isinstance(head, KeypointHead)
             above = head(seen)
             maps.append(nn.functional.interpolate(head.confidence(seen), features[-1].shape[-2:]))
         return torch.cat(maps, 1)

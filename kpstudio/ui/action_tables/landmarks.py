@@ -31,6 +31,14 @@ def _choose(window: MainWindow) -> None:
         window.session.update_view(landmarks=path)
 
 
+def _choose_report(window: MainWindow) -> None:
+    path, _ = QFileDialog.getOpenFileName(
+        window, "Report of landmarks", window.files.start_folder(), "Reports (*.json)"
+    )
+    if path:
+        window.session.update_view(landmarks=path)
+
+
 def _has_landmarks(now: Situation) -> bool:
     return bool(now.session.view.landmarks)
 
@@ -39,6 +47,8 @@ LANDMARKS = (
     Action("landmarks", "Annotated &landmarks…", "Fit the landmarks of a folder of annotated "
            "pictures to the particles, and draw both with their error", "Model", _choose,
            ("Ctrl+L",), "select-area", can_regress, apart=True, reason=_why_not),
+    Action("landmarks-report", "Landmarks of a &report…", "Draw the landmarks that 'kp eval "
+           "--protocol landmarks' fitted", "Model", _choose_report, (), "chart", can_regress),
     Action("landmarks-off", "&Forget the landmarks", "Draw no landmarks any more", "Model",
            lambda w: w.session.update_view(landmarks=""), (), "close", _has_landmarks),
 )  # fmt: skip

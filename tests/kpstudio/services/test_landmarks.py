@@ -128,3 +128,33 @@ def test_a_folder_without_annotations_is_told(
     bench.wait(lambda: bench.notices)
     assert "landmarks.csv" in bench.notices[-1].text
     assert bench.session.view.landmarks == ""
+
+
+def test_what_kp_eval_fitted_is_drawn_too(
+    bench: Bench, keynet: Path, faces: Path, tmp_path: Path
+) -> None:
+    from kpcore.evaluation.protocols import Subject
+    from kpcore.evaluation.protocols.landmarks import LandmarkOptions, run
+    from kpcore.evaluation.report import write
+
+    model = checkpoint.load(keynet, "cpu")
+    report = run(Subject(model, keynet, f"landmarks:{faces}"), LandmarkOptions())
+    write(report, tmp_path / "report")
+    assert "weights" not in (tmp_path / "report.md").read_text()
+    bench.open(keynet, faces / "images")
+    fit_in(bench, faces)
+    own = bench.session.regressor
+    bench.session.update_view(landmarks=str(tmp_path / "report.json"))
+    bench.wait(lambda: bench.session.regressor not in (None, own))
+    told = bench.session.regressor
+    assert told is not None
+    assert own is not None
+    latents = bench.session.latents
+    assert latents is not None
+    assert np.array(told.told(latents)) == pytest.approx(np.array(own.told(latents)), abs=1e-3)
+    assert told.truth == own.truth
+    assert told.fitted == own.fitted
+    (tmp_path / "other.json").write_text("{}")
+    bench.session.update_view(landmarks=str(tmp_path / "other.json"))
+    bench.wait(lambda: bench.notices)
+    assert "kp eval --protocol landmarks" in bench.notices[-1].text
