@@ -68,7 +68,7 @@ def run(subject: Subject, options: CountOptions) -> Report:
             yield torch.from_numpy(stack).to(device), [len(scene.position) for scene in drawn]
 
     facts: dict[str, Fact] = {"protocol": "counting", "data": subject.data}
-    tables: list[Table] = []
+    rows: list[tuple[str, float]] = []
     model = subject.model
     if model.capabilities.presence != "none" or not isinstance(model, Explains):
         figures = count(model, batches(options.pictures))
@@ -79,9 +79,12 @@ def run(subject: Subject, options: CountOptions) -> Report:
             "count_accuracy_error": error,
         }
         shares = [(f"{n} objects", share) for n, share in figures.by_number.items()]
-        rows = [("all", figures.accuracy), ("standard error", error), *shares]
-        rows.append(("counted too many", figures.too_many))
-        tables.append(Table("Pictures counted right", ("pictures", "%"), tuple(rows)))
+        rows += [
+            (f"counted right, % of {figures.pictures} pictures", figures.accuracy),
+            ("its standard error", error),
+            *shares,
+            ("counted too many", figures.too_many),
+        ]
     if options.bound_pictures and isinstance(model, Explains):
         chosen = (image for image, _ in batches(options.bound_pictures))
         told = bound(model, chosen, options.samples)
@@ -91,15 +94,12 @@ def run(subject: Subject, options: CountOptions) -> Report:
             "bound_pictures": told.pictures,
             "samples": options.samples,
         }
-        tables.append(
-            Table(
-                f"Bound on -log p, {options.samples} samples, {told.pictures} pictures",
-                ("", "nats a picture"),
-                (("mean", told.nats), ("standard error", told.error)),
-            )
-        )
+        rows += [
+            (f"-log p in nats, {options.samples} samples, {told.pictures} pictures", told.nats),
+            ("standard error of -log p", told.error),
+        ]
     title = f"Counting: {subject.checkpoint.name} on {subject.data}"
-    return Report(title, facts, tuple(tables))
+    return Report(title, facts, (Table("Counts and likelihood", ("", "measured"), tuple(rows)),))
 
 
 PROTOCOL = Protocol("the number of objects, and the bound on the likelihood", CountOptions, run)

@@ -173,7 +173,8 @@ class GridVaeObjective:
         c, model = self._config, self._model
         seen = model.binary(batch.image)
         cells = model.vae.posterior(seen)
-        probability = model.vae(cells.draw()).sigmoid()
+        # In 16 bits a sure pixel would round to certainty, whose logarithm is infinite.
+        probability = model.vae(cells.draw()).float().sigmoid()
         beta = _between(progress.step / max(1, progress.steps), 0.0, c.warmup)
         kl = cells.kl().flatten(1).sum(1).mean()
         terms = {

@@ -270,6 +270,17 @@ def test_forcing_falls_as_the_run_goes_on(model: Lavae) -> None:
     assert objective._weight(1.0) == TINY.auxiliary_floor
 
 
+def test_the_baseline_survives_sure_pixels_in_16_bits(monkeypatch) -> None:
+    family = registry.get("lavae-baseline")
+    config = replace(family.presets["tiny"].config, floor=1e-5)
+    model = GridVaeModel(config)
+    sure = torch.full((2, 3, 32, 32), 30.0, dtype=torch.bfloat16)
+    monkeypatch.setattr(model.vae, "forward", lambda cells: sure)
+    (phase,) = family.phases(model, config)
+    report = phase.objective(Batch(torch.zeros(2, 3, 32, 32)), Progress(0, 10, 0.0))
+    assert report.total.isfinite()
+
+
 def test_paper_sized_networks_have_half_a_million_weights() -> None:
     config = LavaeConfig()
     model = Lavae(config)
