@@ -326,14 +326,7 @@ def _report(
     )
     return Report(
         f"{study.title} ({study.source})",
-        {
-            "data": data,
-            "size": choices.size,
-            "rows": {
-                row.name: {c.title: _cell(row, c, facts) for c in study.columns}
-                for row, facts in judged
-            },
-        },
+        {"data": data, "size": choices.size},
         (table,),
         tuple(_panels(study, folder, judged)),
     )
