@@ -71,12 +71,15 @@ def test_the_slider_goes_beyond_training_and_back(
         image = host._image(host.framed(0)[0])
         own = model.decode(model.encode(image).latents).image[0].permute(1, 2, 0).mul(255).round()
     np.testing.assert_array_equal(usual, own.numpy())
+    assert session.document.model is not None
     assert session.document.model.capabilities.particles == TRAINED
     assert session.offered(0) == frozenset(range(TRAINED))
     assert len(MarkReader(session).read("edited")) == TRAINED
     session.commit(KeepTop(7))
     assert len(MarkReader(session).read("edited")) == 7
-    assert session.document.shown(0).count == 7
+    decoded = session.document.shown(0)
+    assert decoded is not None
+    assert decoded.count == 7
     more = shown(bench)
     assert not np.array_equal(more, usual)
     session.commit(MoveParticles(0, (6,), ((0.0, 0.0),)))

@@ -37,7 +37,10 @@ def test_confidence_maps_are_asked_for_when_their_layer_is_shown(opened) -> None
     assert session.evidence is None
     session.update_view(layers=session.view.with_layer("confidence", visible=True).layers)
     bench.wait(lambda: session.evidence is not None)
-    maps = session.evidence.confidence
+    seen = session.evidence
+    assert seen is not None
+    maps = seen.confidence
+    assert maps is not None
     assert maps.dtype == np.uint8
     assert len(maps) == session.latents.count
     assert (maps.max((1, 2)) == 255).all()

@@ -158,3 +158,19 @@ def test_what_kp_eval_fitted_is_drawn_too(
     bench.session.update_view(landmarks=str(tmp_path / "other.json"))
     bench.wait(lambda: bench.notices)
     assert "kp eval --protocol landmarks" in bench.notices[-1].text
+
+
+def test_a_saved_session_fits_them_again(
+    make_bench: Callable[..., Bench], keynet: Path, faces: Path, tmp_path: Path
+) -> None:
+    from kpstudio.services.reopen import open_session, save_session
+
+    bench = make_bench()
+    bench.open(keynet, faces / "images")
+    fit_in(bench, faces)
+    save_session(bench.engine, bench.session, tmp_path / "s.kps")
+    again = make_bench()
+    open_session(again.engine, again.session, tmp_path / "s.kps")
+    again.wait(lambda: again.session.regressor is not None)
+    assert again.session.view.landmarks == str(faces)
+    assert again.session.regressor.fitted == bench.session.regressor.fitted  # type: ignore[union-attr]

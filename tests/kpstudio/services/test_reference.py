@@ -30,8 +30,9 @@ def untrained(name: str, path: Path) -> Path:
     config = get(name).presets["tiny"].config
     model = get(name).build(config)
     if name == "lmdis":  # untrained descriptors hardly colour the picture
-        for weight in model.descriptors.parameters():
-            weight.data.mul_(20.0)
+        for key, weight in model.named_parameters():
+            if key.startswith("descriptors."):
+                weight.data.mul_(20.0)
     checkpoint.save(path, model, checkpoint.Manifest(name, to_plain(config)))
     return path
 
@@ -94,6 +95,7 @@ def test_the_choice_is_saved_with_the_picture_itself(
     open_session(again.engine, again.session, tmp_path / "s.kps", done=done.append)
     again.wait(lambda: done)
     np.testing.assert_array_equal(shown(again), lent)
+    assert again.session.document.reference is not None
     assert again.session.document.reference.name == "b"
 
 

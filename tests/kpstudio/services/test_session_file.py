@@ -30,7 +30,7 @@ def edit_two_frames(bench: Bench) -> None:
     session.commit(SetPresence(2, (1,), (0.0,)))
     session.commit(KeepTop(3))
     session.undo()
-    session.update_view(selection=frozenset({1, 2}), main="input", level=0, landmarks="x")
+    session.update_view(selection=frozenset({1, 2}), main="input", level=0)
     session.update_view(layers=session.view.with_layer("masks", visible=True).layers)
     bench.wait(lambda: bench.is_exact)
 
