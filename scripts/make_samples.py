@@ -14,15 +14,18 @@ from kpcore.data.synthetic import SCENES, find_scenes
 SEED = 2_000_003
 """A stream of scenes that neither training nor evaluation uses."""
 PICTURES = (11, 3, 1, 9, 14)
-SPRITES = {
+SMALL = {
     "sprites-3": ("multi-dsprites", 3),
     "sprites-7": ("multi-dsprites-7", 0),
     "sprites-7b": ("multi-dsprites-7", 1),
+    "face-1": ("cartoon-faces", 2),
+    "face-2": ("cartoon-faces", 7),
+    "face-3": ("cartoon-faces", 14),
     "pieces-1": ("tetrominoes", 5),
     "pieces-2": ("tetrominoes", 0),
     "pieces-3": ("tetrominoes", 11),
 }
-"""File -> scenes and number; 64 x 64, as LAVAE's and TUSK's."""
+"""File -> scenes and number; 64 x 64, as those of LAVAE, LMDIS and TUSK."""
 CLIPS = {
     "traffic-clip": ("traffic", SEED, 3),
     "tabletop-clip": ("tabletop", SEED, 1),
@@ -49,7 +52,7 @@ def main() -> None:
     for number, index in enumerate(PICTURES, start=1):
         picture = _bytes(traffic.sample(SEED, index, SIZE).image)
         iio.imwrite(folder / f"traffic-{number}.png", picture)
-    for file, (scenes, index) in SPRITES.items():
+    for file, (scenes, index) in SMALL.items():
         iio.imwrite(
             folder / f"{file}.png", _bytes(SCENES[scenes].sample(SEED, index, SIZE // 2).image)
         )
