@@ -43,7 +43,7 @@ class ReferencePanel(Panel):
         self.frame = link_button(
             "Frame", "Decode every frame with the appearance of the shown one", self
         )
-        self.choose = link_button("Picture…", "Decode with the appearance of another picture", self)
+        self.choose = link_button("File…", "Decode with the appearance of another picture", self)
         self.own = link_button("Own", "Give every frame its own appearance back", self)
         self.frame.clicked.connect(self.frame_wanted)
         self.choose.clicked.connect(self.choose_wanted)
