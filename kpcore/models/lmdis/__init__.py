@@ -102,7 +102,6 @@ PRESETS = MappingProxyType(
                 shared=16,
                 stem=True,
                 confidence_gain=6.0,
-                reconstructed=6,
                 separation_edge=0.07,
                 decoder_sigmas_edge=(0.0884, 0.1768, 0.3536),
             ),
