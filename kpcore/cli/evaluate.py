@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from tyro.conf import Positional, UseAppendAction
 
@@ -123,6 +123,10 @@ def _print_protocols(console: Console) -> None:
         console.print(table)
 
 
+_ACROSS = 7
+"""Columns that a terminal of usual width holds."""
+
+
 def print_report(report: Report, console: Console) -> None:
     """Print the headline facts and the first table."""
     from kpcore.evaluation.report import shown
@@ -132,9 +136,13 @@ def print_report(report: Report, console: Console) -> None:
         if fact is None or isinstance(fact, str | int | float):
             console.print(f"{name.replace('_', ' ')}: {shown(fact)}", markup=False)
     first, *_ = report.tables
-    table = Table(*first.columns)
-    for row in first.rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
+    columns, rows = first.columns, [[shown(cell) for cell in row] for row in first.rows]
+    if len(columns) > _ACROSS and len(rows) < len(columns):
+        # too wide for a terminal: figures go down, and what is compared goes across
+        columns, *rows = zip(columns, *rows, strict=True)
+    table = Table(*(Column(name, overflow="fold") for name in columns))
+    for row in rows:
+        table.add_row(*map(Text, row))
     console.print(table)
     if first.note:
         console.print(Text(first.note))

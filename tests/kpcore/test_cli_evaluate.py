@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from kpcore import checkpoint, registry
 from kpcore.cli import main
+from kpcore.cli.evaluate import print_report
 from kpcore.configuration import to_plain
+from kpcore.evaluation.report import Report, Table
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +122,19 @@ def test_what_cannot_be_judged_is_refused_in_one_sentence(predictor, tmp_path, c
     assert "with --data" in refused(capsys, image)
     baseline = ["--set", f"baseline={image}", "--set", "steps=2"]
     assert "predicts no video" in refused(capsys, predictor, *baseline)
+
+
+def test_a_wide_table_is_printed_with_its_figures_going_down():
+    figures = tuple(f"figure {index}" for index in range(9))
+    rows = (
+        ("runs/one-long-name/model", *range(9)),
+        ("runs/another-long-name/model", *range(9, 18)),
+    )
+    report = Report("Two", {}, (Table("Figures", ("checkpoint", *figures), rows, ""),))
+    console = Console(width=60, record=True, file=io.StringIO())
+    print_report(report, console)
+    said = console.export_text()
+    assert "…" not in said
+    for index in range(9):
+        line = next(line for line in said.splitlines() if f"figure {index}" in line)
+        assert [cell.strip() for cell in line.split("│")[2:4]] == [str(index), str(9 + index)]
