@@ -156,7 +156,8 @@ class Drag:
         viewport = canvas.viewport
         latents = self._session.latents
         assert latents is not None
-        positions = latents.rows("position")
+        there = self._session.document.found(latents.count)
+        positions = latents.rows("position")[:there]
         x, y = positions[len(positions) // 2]
         origin = viewport.to_view((x, y))
         corner = canvas.mapToGlobal(QPointF(0, 0))
