@@ -39,7 +39,8 @@ class LavaeObjective:
         """Return the loss of a batch."""
         c, model = self._config, self._model
         seen = model.binary(batch.image)
-        if progress.step >= max(c.auxiliary_steps, c.settled * progress.steps):
+        settled = c.settled < 1.0 and progress.step >= c.settled * progress.steps
+        if settled and progress.step >= c.auxiliary_steps:
             return self._sharpened(seen)
         cells = model.auxiliary.posterior(seen)
         terms = {"auxiliary": _bound(model.auxiliary(cells.draw()), seen, cells)}
@@ -61,9 +62,12 @@ class LavaeObjective:
 
     def _sharpened(self, seen: Float[Tensor, "B C H W"]) -> LossReport:
         """The bound with the locations as they are: only what lies there is still learned."""
-        self._model.location.eval()
+        location = self._model.location
+        learning = location.training
         with torch.no_grad():
+            location.eval()
             raw = self._model.logits(seen)
+            location.train(learning)
         terms = self._objects(seen, raw, done=1.0, forced=0.0, restricted=1.0)
         monitors = {"objects": self._model.found(raw)[1].float().mean()}
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)

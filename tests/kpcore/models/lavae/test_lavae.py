@@ -250,7 +250,13 @@ def test_locations_settle_and_appearance_goes_on_learning(model: Lavae) -> None:
     assert all(w.grad is None for part in parts for w in part.parameters())
     assert model.sprites.head.weight.grad is not None
     assert float(model.sprites.head.weight.grad.abs().max()) > 0.0
-    assert not model.location.training
+    (norm, *_) = (m for m in model.location.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    seen = norm.num_batches_tracked
+    assert model.location.training
+    assert seen is not None
+    before = int(seen)
+    objective(batch, Progress(60, 100, 0.0))
+    assert int(seen) == before
 
 
 def test_an_appearance_begins_with_few_nats() -> None:
