@@ -14,8 +14,9 @@ from psygnal import Signal
 
 from kpcore.errors import KpError
 from kpcore.threads import one_core_spared
+from kpstudio.services.decoded import Bytes
 from kpstudio.services.linking import Linker
-from kpstudio.services.model_host import Bytes, ModelHost
+from kpstudio.services.model_host import ModelHost
 from kpstudio.services.picture_reader import PictureReader
 from kpstudio.services.worker import Worker
 from kpstudio.session.session import Session

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kpstudio.services.background import READ_BYTES, Background, Piece
+from kpstudio.services.decoded import Bytes
 from kpstudio.services.linking import Linker
-from kpstudio.services.model_host import Bytes, ModelHost
+from kpstudio.services.model_host import ModelHost
 from kpstudio.services.read_ahead import ReadAhead
 from kpstudio.services.worker import Post, Worker
 from kpstudio.session.document import Document

@@ -19,11 +19,12 @@ from kpcore.errors import KpError
 from kpstudio.services.background import Piece
 from kpstudio.services.clip import Clip
 from kpstudio.services.compositor import Compositor
+from kpstudio.services.decoded import Bytes, Exact, Frame
 from kpstudio.services.evidence import Looking
 from kpstudio.services.frames import Frames, Key
 from kpstudio.services.landmarks import Landmarks
 from kpstudio.services.linking import Linker
-from kpstudio.services.model_host import Bytes, Exact, Frame, ModelHost
+from kpstudio.services.model_host import ModelHost
 from kpstudio.services.pixels import difference
 from kpstudio.services.timings import Meter, Timings
 from kpstudio.services.worker import Post, Task, Worker

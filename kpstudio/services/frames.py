@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TypeAlias
 
-from kpstudio.services.model_host import Bytes, Frame
+from kpstudio.services.decoded import Bytes, Frame
 
 Key: TypeAlias = tuple[int, int, int]
 """Model, media, frame."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kpcore.errors import CapabilityError, DeviceError
+from kpcore.errors import CapabilityError
 from kpstudio.services.compositor import Compositor
+from kpstudio.services.decoded import Bytes, Exact, Frame, overlays_of
+from kpstudio.services.framings import framing_of, what_is_seen
 from kpstudio.services.linking import Linker
+from kpstudio.services.loading import load, warm_up
 from kpstudio.services.picture_reader import PictureReader
 from kpstudio.services.pixels import difference, finished
 from kpstudio.services.reference import dressed, unpacked
@@ -28,7 +30,7 @@ from kpstudio.session.session import Wanted
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kpcore.api import Decoder, Decoding, Encoding, KeypointModel
+    from kpcore.api import Decoder, Encoding, KeypointModel
     from kpcore.data.labelled import LabelledPictures
     from kpcore.data.media import Media
     from kpcore.geometry.framing import Framing, FramingRule
@@ -36,74 +38,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Bytes = NDArray[np.uint8]
-
 UNFRAMED_SIDE = 1024
 """Longest side of the picture shown while no model says at what size it works."""
-
-
-class Overlays(Mapping[str, Bytes]):
-    """Arrays by name, each made when it is first looked at: most overlays are hidden."""
-
-    def __init__(self, made: Mapping[str, Callable[[], Bytes]]) -> None:
-        """Keep what makes each array; one thread at a time looks."""
-        self._made = dict(made)
-        self._kept: dict[str, Bytes] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays that were made."""
-        return sum(array.nbytes for array in self._kept.values())
-
-    def __getitem__(self, name: str) -> Bytes:
-        """Return an array."""
-        if name not in self._kept:
-            self._kept[name] = self._made[name]()
-        return self._kept[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Return the names."""
-        return iter(self._made)
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._made)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Exact:
-    """An exact decode, ready to show.
-
-    Attributes:
-        pixels: (H, W, 3).
-        difference: To the reconstruction (H, W, 3); None when this is the reconstruction.
-        extras: Masks, glimpses and heatmaps, in the order of the encoding's particles; made when
-            first looked at.
-        compositor: For previews over this background; None when the model has no layers.
-        milliseconds: Decoding and conversion.
-    """
-
-    pixels: Bytes
-    difference: Bytes | None
-    extras: Overlays
-    compositor: Compositor | None
-    milliseconds: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """A frame as the model sees it, its particles and its reconstruction."""
-
-    input: Bytes
-    encoding: Encoding
-    reconstruction: Exact
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held, without the particles."""
-        exact = self.reconstruction
-        layers = exact.compositor.nbytes if exact.compositor else 0
-        return self.input.nbytes + exact.pixels.nbytes + exact.extras.nbytes + layers
 
 
 class ModelHost:
@@ -164,7 +100,7 @@ class ModelHost:
 
         media = open_source(source) if isinstance(source, str) else source
         try:
-            model = None if model_path is None else _load(model_path, device)
+            model = None if model_path is None else load(model_path, device)
         except BaseException:
             if media is not None:
                 media.close()
@@ -224,7 +160,7 @@ class ModelHost:
         notes = list(self._media.notes)
         if self._model is not None and self._rule is not None:
             size = self._model.capabilities.image_size
-            notes += _what_is_seen(framing_of(self._media.size, self._rule, size))
+            notes += what_is_seen(framing_of(self._media.size, self._rule, size))
         return f"'{self._media.name}': {'; '.join(notes)}" if notes else ""
 
     def move_to(self, device: str) -> None:
@@ -239,7 +175,7 @@ class ModelHost:
         if self._model is not None:
             self._model.to(found)
             self._decoder = None
-            _warm_up(self._model)
+            warm_up(self._model)
 
     # -- looking ---------------------------------------------------------------------------------
     def is_open(self, model: int, media: int) -> bool:
@@ -485,7 +421,7 @@ class ModelHost:
             )
         took = (time.perf_counter() - started) * 1000.0
         identity = encoding.latents.topology.identity
-        compositor, extras = _overlays(decoding, latents, identity, pixels, self._compositor)
+        compositor, extras = overlays_of(decoding, latents, identity, pixels, self._compositor)
         self._compositor = compositor
         changed = None if reconstruction is None else difference(pixels, reconstruction)
         return Exact(pixels, changed, extras, compositor, took)
@@ -508,36 +444,6 @@ class ModelHost:
         return left
 
 
-def _overlays(
-    decoding: Decoding,
-    latents: Latents,
-    identity: tuple[int, ...],
-    pixels: Bytes,
-    before: Compositor | None,
-) -> tuple[Compositor | None, Overlays]:
-    """What previews and overlays need of a decoding."""
-    decoded = latents.topology.identity
-    made: dict[str, Callable[[], Bytes]] = {}
-    for name, found in (("heatmaps", decoding.heatmaps), ("masks", decoding.alphas)):
-        if found is not None:
-            made[name] = partial(_maps, found, decoded, identity)
-    if decoding.layers is None:
-        return None, Overlays(made)
-    compositor = Compositor(decoding.layers, decoded, before)
-    compositor.begin(latents, pixels)
-    made["glimpses"] = partial(compositor.glimpses, identity)
-    made["masks"] = partial(compositor.masks, latents, identity)
-    return compositor, Overlays(made)
-
-
-def _maps(found: Tensor, decoded: tuple[int, ...], identity: tuple[int, ...]) -> Bytes:
-    """Return a map of each particle in the order of `identity`, as bytes."""
-    maps = found[0].float().clamp(0.0, 1.0).mul(255.0).byte().cpu().numpy()
-    result = np.zeros((len(identity), *maps.shape[1:]), np.uint8)
-    result[[identity.index(number) for number in decoded]] = maps
-    return result
-
-
 def _codebook(model: KeypointModel) -> tuple[tuple[float, ...], ...]:
     found = model.codebook
     return () if found is None else tuple(tuple(row) for row in found.tolist())
@@ -549,63 +455,3 @@ def uneven(times: tuple[float, ...], fps: float | None) -> tuple[float, ...]:
         return ()
     strays = any(abs(time * fps - index) > 0.1 for index, time in enumerate(times))
     return times if strays else ()
-
-
-def framing_of(source: tuple[int, int], rule: FramingRule, size: tuple[int, int]) -> Framing:
-    """Return how pictures of size `source` are brought to a model's `size`, both (H, W).
-
-    Pictures that have the model's size are taken whole, whatever the rule's box: they were framed
-    before (probe pictures of a run, exported inputs).
-    """
-    from kpcore.geometry.framing import FramingRule
-
-    return (FramingRule() if source == size else rule).resolve(source, size)
-
-
-def _what_is_seen(framing: Framing) -> list[str]:
-    height, width = framing.source_size
-    high, wide = framing.box_size
-    goal = f"{framing.size[1]} x {framing.size[0]}"
-    left, top, right, bottom = framing.visible
-    if (right - left, bottom - top) != (width, height):
-        return [
-            f"the model sees {right - left} x {bottom - top} of its {width} x {height} pixels, "
-            f"at {goal}"
-        ]
-    if wide * framing.size[0] != high * framing.size[1]:
-        return [f"squeezed from {width} x {height} to {goal} for this model"]
-    return []
-
-
-def _load(path: str, device: str) -> KeypointModel:
-    """Return a model that has run, so that the first drag is as fast as the next."""
-    import torch
-
-    from kpcore import checkpoint
-
-    try:
-        model = checkpoint.load(path, device)
-        _warm_up(model)
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(
-            f"'{Path(path).name}' does not fit in the memory of {device}; choose the CPU"
-        ) from error
-    return model
-
-
-def _warm_up(model: KeypointModel) -> None:
-    """Run a model a few times; on a CPU with the number of threads that turns out fastest."""
-    import torch
-
-    from kpcore.threads import choose_threads
-
-    device = next(model.parameters()).device
-    blank = torch.full((1, 3, *model.capabilities.image_size), 0.5, device=device)
-    with torch.inference_mode():
-        encoding = model.encode(blank)
-        decode = model.decoder_for(encoding)
-        if device.type == "cpu":
-            choose_threads(lambda: finished(decode(encoding.latents).image))
-        else:
-            for _ in range(3):
-                finished(decode(encoding.latents).image)

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import kpcore
-from kpstudio.services.model_host import Bytes, Exact, ModelHost
+from kpstudio.services.decoded import Bytes, Exact
+from kpstudio.services.model_host import ModelHost
 from kpstudio.services.pixels import picture_bytes
 from kpstudio.session.edits import KeepTop, MoveParticles, Restore, SetPresence
 from kpstudio.session.session import Picture, Wanted

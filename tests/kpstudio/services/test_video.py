@@ -14,7 +14,8 @@ import pytest
 
 from kpcore.data.media import open_media
 from kpcore.errors import DataError
-from kpstudio.services.model_host import Bytes, ModelHost, uneven
+from kpstudio.services.decoded import Bytes
+from kpstudio.services.model_host import ModelHost, uneven
 from kpstudio.session.edits import MoveParticles
 
 if TYPE_CHECKING:
