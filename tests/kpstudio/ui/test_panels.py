@@ -241,7 +241,7 @@ def test_layers_by_keyboard(layers, session, qtbot):
     qtbot.keyClick(layers.list, Qt.Key.Key_Left)
     assert session.view.layer("labels").opacity == pytest.approx(0.9)
     qtbot.keyClick(layers.list, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
-    assert [layer.name for layer in session.view.layers][:2] == ["ellipses", "labels"]
+    assert [layer.name for layer in session.view.layers][:3] == ["landmarks", "ellipses", "labels"]
     assert layers.list.currentItem().text() == "Numbers"
 
 
