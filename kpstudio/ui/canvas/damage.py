@@ -31,12 +31,14 @@ class Ground:
         viewport: Where the picture lies.
         glimpse: Side of the box of a selected particle, in points; 0 for none.
         ellipses: Whether ellipses are painted.
+        parents: Row of each row's parent, when lines are painted to them; else empty.
         rest: Everything else that the painting depends on, to be compared.
     """
 
     viewport: Viewport
     glimpse: float
     ellipses: bool
+    parents: tuple[int, ...]
     rest: tuple[object, ...]
 
 
@@ -73,6 +75,9 @@ def damage(before: Content | None, after: Content) -> QRegion | None:
             if old.get(row) != new.get(row):
                 for mark, label in filter(None, (old.get(row), new.get(row))):
                     for area in _areas(mark, label, ground):
+                        region += _outward(area)
+                for placed in (old, new):
+                    for area in _springs(row, placed, ground):
                         region += _outward(area)
         _add_numbers(region, after)
     return region
@@ -116,6 +121,20 @@ def _areas(mark: Mark, label: QRectF, ground: Ground) -> Iterator[QRectF]:
         yield QRectF(place[0] - rx, place[1] - ry, 2 * rx, 2 * ry)
     if mark.home is not None:
         yield from _line(viewport.to_view(mark.home), place)
+
+
+def _springs(
+    row: int, placed: Mapping[int, tuple[Mark, QRectF]], ground: Ground
+) -> Iterator[QRectF]:
+    """Yield rectangles that hold the lines from a particle to its parent and its children."""
+    if row not in placed or row >= len(ground.parents):
+        return
+    here = ground.viewport.to_view(placed[row][0].at)
+    for other in placed:
+        if other < len(ground.parents) and (
+            ground.parents[other] == row or ground.parents[row] == other
+        ):
+            yield from _line(here, ground.viewport.to_view(placed[other][0].at))
 
 
 def _line(start: Point, end: Point) -> Iterator[QRectF]:

@@ -61,7 +61,7 @@ class ParticleOverlay:
             part: Of the view, to be painted; None for all of it.
         """
         self.marks = tuple(marks)
-        self._part = part
+        self.part = part
         self._viewport = viewport
         self._small = small
         self._places = [viewport.to_view(mark.at) for mark in self.marks]
@@ -118,7 +118,7 @@ class ParticleOverlay:
             if gives_way(mark) and any(area.intersects(other) for other in taken):
                 continue
             taken.append(area)
-            if self._part is not None and not self._part.intersects(area):
+            if self.part is not None and not self.part.intersects(area):
                 continue
             painter.setOpacity(opacity * _clarity(mark))
             corner = on_grid((area.x(), area.y()), ratio)
@@ -138,7 +138,7 @@ class ParticleOverlay:
 
     def _is_asked(self, x: float, y: float, reach: float) -> bool:
         """Return whether what is painted within `reach` of a place is in the part to be painted."""
-        part = self._part
+        part = self.part
         if part is None:
             return True
         return (

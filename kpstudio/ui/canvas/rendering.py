@@ -139,16 +139,25 @@ class Renderer:
             more: What the canvas paints besides.
         """
         rest: list[object] = [*more, look, self.shown_role]
-        ellipses = False
+        ellipses, parents = False, ()
         for layer in self._layers():
             rest.append(layer)
             if layer.name in ("input", "reconstruction"):
                 rest.append(self._session.picture(layer.name))
+            elif layer.name == "springs":
+                parents = () if look.small else self._parents()
             elif layer.name not in _LOCAL and self._is_painted(layer, look):
                 return None
             ellipses = ellipses or layer.name == "ellipses"
         glimpse = 0.0 if look.small else self._glimpse_px() * viewport.scale
-        return Ground(viewport, glimpse, ellipses and not look.small, tuple(rest))
+        return Ground(viewport, glimpse, ellipses and not look.small, parents, tuple(rest))
+
+    def _parents(self) -> tuple[int, ...]:
+        """Return the row of each row's parent; nothing when no particle hangs on another."""
+        latents = self._session.document.latents(self.frame)
+        if latents is None or max(latents.topology.level, default=0) == 0:
+            return ()
+        return latents.topology.parent
 
     def _layers(self) -> list[LayerView]:
         """Return the layers that are shown, the lowest first."""
@@ -165,9 +174,6 @@ class Renderer:
         """Return whether a layer that is shown paints anything of this document."""
         if look.small:
             return False
-        if layer.name == "springs":
-            latents = self._session.document.latents(self.frame)
-            return latents is not None and max(latents.topology.level, default=0) > 0
         if layer.name == "landmarks":
             return self._session.regressor is not None
         if layer.name == "trails":
@@ -194,10 +200,8 @@ class Renderer:
                 live = self._session.view.playing
                 self._ellipses.paint(painter, overlay.marks, viewport, view, opacity, live=live)
         elif name == "springs":
-            latents = None if look.small else self._session.document.latents(self.frame)
-            if latents is not None and max(latents.topology.level, default=0) > 0:
-                parents = latents.topology.parent
-                paint_springs(painter, overlay.marks, parents, viewport, opacity)
+            if not look.small and (parents := self._parents()):
+                paint_springs(painter, overlay.marks, parents, viewport, opacity, overlay.part)
         elif name == "trails":
             if not look.small:
                 self._trails.paint(painter, overlay.marks, self.frame, viewport, opacity)

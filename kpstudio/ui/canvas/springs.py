@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QLineF, QPointF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from kpstudio.ui.canvas.mapping import Viewport
@@ -36,6 +36,7 @@ def paint_springs(
     parents: Sequence[int],
     viewport: Viewport,
     opacity: float,
+    part: QRectF | None = None,
 ) -> None:
     """Paint a line from each parent to each of its children, in the parent's colour.
 
@@ -45,12 +46,16 @@ def paint_springs(
         parents: Row of each row's parent; -1 for none.
         viewport: Where the picture lies.
         opacity: Of the layer; lines of unsure particles are fainter.
+        part: Of the view, to be painted; None for all of it.
     """
     halo, pen = QPen(_HALO, WIDTH + 1.4), QPen()
     for line in (halo, pen):
         line.setCapStyle(Qt.PenCapStyle.RoundCap)
     for parent, child in spring_lines(marks, parents):
         ends = QLineF(QPointF(*viewport.to_view(parent.at)), QPointF(*viewport.to_view(child.at)))
+        reach = QRectF(ends.p1(), ends.p2()).normalized().adjusted(-WIDTH, -WIDTH, WIDTH, WIDTH)
+        if part is not None and not part.intersects(reach.adjusted(-1.0, -1.0, 1.0, 1.0)):
+            continue
         lively = parent.selected or child.selected or parent.hovered
         painter.setOpacity(opacity * min(parent.certainty, child.certainty))
         halo.setWidthF((WIDTH + 1.4) * (1.5 if lively else 1.0))

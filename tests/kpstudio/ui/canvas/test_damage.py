@@ -10,6 +10,8 @@ from PySide6.QtCore import QRect
 from PySide6.QtGui import QImage, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QApplication
 
+from kpcore.api import Encoding
+from kpcore.latents import Topology
 from kpstudio.session.edits import MoveParticles, SetPresence
 from kpstudio.session.session import Picture, Session
 from kpstudio.ui.canvas.image_view import Canvas
@@ -75,8 +77,19 @@ def patched(session: Session, rng: np.random.Generator) -> None:
     )
 
 
-def test_painting_what_changed_gives_the_same_picture_as_painting_all(screen) -> None:
-    session = open_session(PLACES)
+def hung(session: Session) -> Session:
+    """Hang three of the five particles on the first."""
+    latents = session.latents
+    assert latents is not None
+    topology = Topology((0, 1, 1, 1, 0), (-1, 0, 0, 0, -1), (0, 1, 2, 3, 4))
+    session.receive_encoding(1, 1, 0, Encoding(replace(latents, topology=topology)))
+    grey(session, "edited")
+    return session
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_painting_what_changed_gives_the_same_picture_as_painting_all(screen, hangs: bool) -> None:
+    session = hung(open_session(PLACES)) if hangs else open_session(PLACES)
     session.commit(SetPresence(0, (1, 2), (0.2, 0.1)))  # their numbers give way to others
     grey(session, "edited", 90)
     canvas = screen(session)
@@ -96,10 +109,10 @@ def test_painting_what_changed_gives_the_same_picture_as_painting_all(screen) ->
             patched(session, rng)
         canvas._show_changes()
         shares.append(canvas.share)
-        # the painter rounds differently at the edge of what it paints
+        # the painter rounds differently at the edge of what it paints, lines more than dots
         far = np.abs(canvas.seen().astype(int) - canvas.wanted()).max()
-        assert far <= 1, f"step {step}"
-    assert np.median(shares) < 0.6
+        assert far <= (3 if hangs else 1), f"step {step}"
+    assert np.median(shares) < (0.9 if hangs else 0.6)
 
 
 def test_a_small_move_paints_a_small_part(screen) -> None:
