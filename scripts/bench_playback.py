@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 from bench_drag import ROOT, TICK_MS, display, make_studio, percentile
 
 if TYPE_CHECKING:
-    from kpstudio.session.session import Picture
+    from kpstudio.session.pictures import Picture
     from kpstudio.ui.main_window import MainWindow
 
 

@@ -29,7 +29,8 @@ from kpstudio.services.pixels import difference
 from kpstudio.services.timings import Meter, Timings
 from kpstudio.services.worker import Post, Task, Worker
 from kpstudio.session.document import MediaInfo, ModelInfo
-from kpstudio.session.session import Picture, Session, Tier, Wanted
+from kpstudio.session.pictures import Picture, Tier, Wanted
+from kpstudio.session.session import Session
 from kpstudio.session.tracks import Link
 from kpstudio.session.view import Role
 

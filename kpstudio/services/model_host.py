@@ -24,8 +24,8 @@ from kpstudio.services.pixels import difference, finished
 from kpstudio.services.reference import dressed, unpacked
 from kpstudio.session.document import MediaInfo, ModelInfo
 from kpstudio.session.evidence import Evidence
+from kpstudio.session.pictures import Wanted
 from kpstudio.session.reference_edits import Reference
-from kpstudio.session.session import Wanted
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kpstudio.session.session import Tier
+from kpstudio.session.pictures import Tier
 
 
 @dataclass(frozen=True, slots=True)

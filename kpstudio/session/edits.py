@@ -65,6 +65,17 @@ class MoveParticles:
         return document.with_edited(self.frame, latents)
 
 
+def nudge(
+    latents: Latents, frame: int, rows: tuple[int, ...], step: tuple[float, float]
+) -> MoveParticles:
+    """Return the edit that moves particles by `step` in unit coordinates."""
+    position = latents.rows("position")
+    to = tuple(
+        (float(position[row][0]) + step[0], float(position[row][1]) + step[1]) for row in rows
+    )
+    return MoveParticles(frame, rows, to)
+
+
 @dataclass(frozen=True, slots=True)
 class SetPresence:
     """Set how present particles are, 0..1."""

@@ -7,108 +7,25 @@ through `receive_encoding` and `receive_picture`, which drop answers that came t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
 from kpstudio.session.document import Document, MediaInfo, ModelInfo
-from kpstudio.session.edits import (
-    Edit,
-    MoveParticles,
-    Restore,
-    SetFeatures,
-    SetPresence,
-    SetPrototype,
-    SwapParticles,
-)
+from kpstudio.session.edits import Edit
 from kpstudio.session.evidence import Evidence
 from kpstudio.session.history import Entry, History
 from kpstudio.session.landmarks import Regressor
-from kpstudio.session.reference_edits import Reference
+from kpstudio.session.notice import Level, Notice
+from kpstudio.session.pictures import Gallery, Picture, Wanted
+from kpstudio.session.scene import Scene
 from kpstudio.session.tracks import Link
 from kpstudio.session.view import Comparison, Role, ViewState
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from kpcore.api import Encoding
     from kpcore.latents import Latents
-
-Tier = Literal["preview", "exact"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """Pixels ready to paint.
-
-    Attributes:
-        pixels: uint8 (H, W, 3), C-contiguous.
-        revision: Of the latents it shows.
-        frame: Of the media.
-        tier: "exact" is the model's own picture; "preview" moved glimpses over the last one's
-            background.
-        milliseconds: What it took to make.
-        base: Revision whose exact decode gave the background (that of the picture when exact).
-        extras: Further arrays for overlays, e.g. "masks" (K, H, W) uint8, "heatmaps" (K, h, w)
-            uint8, "glimpses" (K, S, S, 4) uint8.
-    """
-
-    pixels: NDArray[np.uint8]
-    revision: int
-    frame: int
-    tier: Tier = "exact"
-    milliseconds: float = 0.0
-    base: int = -1
-    extras: Mapping[str, NDArray[np.uint8]] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
-    """A picture that the session would like: the engine answers the newest only.
-
-    Attributes:
-        model: Key of the model.
-        media: Key of the media.
-        frame: Of the media.
-        revision: Grows with every change of the latents.
-        latents: What to decode.
-        encoding: Of the frame; its context is decoded with.
-        final: No gesture is under way: must be answered exactly.
-        reference: Whose appearance to decode with; None for the frame's own.
-        as_encoded: Nothing of the particles was edited, and as many are kept as in training.
-    """
-
-    model: int
-    media: int
-    frame: int
-    revision: int
-    latents: Latents
-    encoding: Encoding
-    final: bool
-    reference: Reference | None = None
-    as_encoded: bool = False
-
-    @property
-    def is_unedited(self) -> bool:
-        """Whether this is the reconstruction: nothing moved, and the frame's own appearance."""
-        return self.as_encoded and self.reference is None
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One sentence for the bar under the toolbar.
-
-    Attributes:
-        text: What was wrong, what is accepted, what to do.
-        level: Its weight.
-        details: Shown on request, e.g. a traceback.
-    """
-
-    text: str
-    level: Literal["info", "warning", "error"] = "info"
-    details: str = ""
 
 
 class Session:
@@ -136,10 +53,7 @@ class Session:
         self._pending_edit: Edit | None = None
         self._view = ViewState()
         self._revision = 0
-        self._shown: dict[str, tuple[int, int, bool, int]] = {}
-        self._visit = 0
-        self._visits = {0: 0}
-        self._pictures: dict[Role, Picture | None] = {}
+        self._gallery = Gallery()
         self._saved = self._history.document
         self._evidence: Evidence | None = None
         self._regressor: Regressor | None = None
@@ -178,11 +92,16 @@ class Session:
     @property
     def latents(self) -> Latents | None:
         """The particles of the shown frame, after edits; None where a predicted one is shown."""
-        return self.document.latents(self._view.frame) if self.is_edited_here else None
+        return self.scene.latents
+
+    @property
+    def scene(self) -> Scene:
+        """The document as the view shows it."""
+        return Scene(self.document, self._view)
 
     def picture(self, role: Role) -> Picture | None:
         """Return what the canvas of `role` shows, or None."""
-        return self._pictures.get(role)
+        return self._gallery[role]
 
     @property
     def evidence(self) -> Evidence | None:
@@ -224,10 +143,9 @@ class Session:
         self._pending = self._pending_edit = None
         self._history = History(document)
         self._saved = document
-        self._pictures.clear()
+        self._gallery.clear()
         self._evidence = self._regressor = None
-        self._shown.clear()
-        self._forget_visits()
+        self._gallery.stay(self._view.frame)
         levels = document.model.capabilities.levels if document.model else 1
         level = self._view.level if (self._view.level or 0) < levels else None
         self.update_view(selection=frozenset(), comparison=Comparison(), level=level)
@@ -278,66 +196,10 @@ class Session:
             self.frame_received.emit(frame)
         return True
 
-    def numbers(self, frame: int) -> tuple[int, ...]:
-        """Return the number of each particle of a frame, from 0.
-
-        Particles are followed over the frames of a clip; those of a frame that is not linked to
-        others, or all when the user wants so, are numbered by their identity in the model.
-        """
-        latents = self.document.latents(frame)
-        if latents is None:
-            return ()
-        numbers = None
-        if self.is_matched(frame):
-            numbers = self.document.encoded.tracks.numbers(frame)
-        return numbers if numbers and len(numbers) == latents.count else latents.topology.identity
-
-    def hues(self, frame: int) -> tuple[int, ...]:
-        """Return the number that colours each particle: its prototype's, or else its own."""
-        latents = self.document.latents(frame)
-        kinds = latents.rows("prototype") if latents is not None else None
-        return self.numbers(frame) if kinds is None else tuple(kinds)
-
-    def offered(self, frame: int) -> frozenset[int]:
-        """Return the rows that can be picked: left by the top-K filter, and of the shown level."""
-        kept, level = self.document.kept(frame), self._view.level
-        latents = self.document.latents(frame)
-        if level is None or latents is None:
-            return kept
-        return frozenset(row for row in kept if latents.topology.level[row] == level)
-
-    def present(self) -> int:
-        """Return how many particles of the shown frame are kept and on."""
-        latents, kept = self.latents, self.document.kept(self._view.frame)
-        presence = latents.rows("presence") if latents is not None else None
-        if presence is None:
-            return len(kept) if latents is not None else 0
-        return sum(presence[row] > 0.5 for row in kept)
-
     def show_level(self, level: int | None) -> None:
         """Draw and pick only particles of one level of the pyramid; None for all."""
         self.update_view(level=level, hovered=None)
-        self.update_view(selection=self._view.selection & self.offered(self._view.frame))
-
-    def selection_at(self, frame: int) -> frozenset[int]:
-        """Return the rows of a frame at which the selected particles are there."""
-        shown, selection = self._view.frame, self._view.selection
-        if frame == shown or not selection:
-            return selection
-        return self._followed(selection, shown, frame)
-
-    def _followed(self, rows: frozenset[int], old: int, new: int) -> frozenset[int]:
-        """Return the rows of a frame that have the numbers of rows of another."""
-        before, after = self.numbers(old), self.numbers(new)
-        if not before or not after:
-            return rows
-        chosen = {before[row] for row in rows if row < len(before)}
-        return frozenset(row for row, number in enumerate(after) if number in chosen)
-
-    def is_matched(self, frame: int) -> bool:
-        """Return whether the numbers of a frame come from matching it with its neighbours."""
-        tracks = self.document.encoded.tracks
-        return not self._view.raw_numbers and tracks.is_linked(frame)
+        self.update_view(selection=self._view.selection & self.scene.offered(self._view.frame))
 
     @staticmethod
     def _is_open(document: Document, model: int, media: int) -> bool:
@@ -366,7 +228,7 @@ class Session:
             return
         document = self._constrained(edit, self._history.document)
         self._pending = self._pending_edit = None
-        entry = Entry(edit, document, gesture, self._label(edit))
+        entry = Entry(edit, document, gesture, self.scene.label(edit))
         self._history = self._history.push(entry)
         self.history_changed.emit(self._history)
         self._changed()
@@ -405,7 +267,7 @@ class Session:
         history = History(self._history.base)
         for edit in edits:
             after = self._constrained(edit, history.document)
-            history = history.push(Entry(edit, after, "", self._label(edit)))
+            history = history.push(Entry(edit, after, "", self.scene.label(edit)))
         self._history = history.at(cursor)
         self.history_changed.emit(self._history)
         self._changed()
@@ -415,19 +277,6 @@ class Session:
         """Remember that the document at the cursor is on disk."""
         self._saved = self._history.document
         self.saved_changed.emit(True)
-
-    def _label(self, edit: Edit) -> str:
-        """Return what an edit is called, with its particles by the numbers that are shown."""
-        if isinstance(edit, SwapParticles):
-            numbers = self.numbers(edit.frame)
-            return replace(edit, first=numbers[edit.first], second=numbers[edit.second]).label
-        if isinstance(edit, MoveParticles | SetPresence | SetFeatures | Restore | SetPrototype):
-            numbers = self.numbers(edit.frame)
-            label = replace(edit, rows=tuple(numbers[row] for row in edit.rows)).label
-            kind = edit.prototype if isinstance(edit, SetPrototype) else -1
-            known = self.document.prototype_names.get(kind)
-            return label.replace(f"Prototype {kind + 1}", f"'{known}'") if known else label
-        return edit.label
 
     def _constrained(self, edit: Edit, document: Document) -> Document:
         from kpcore.capabilities import constrain
@@ -449,14 +298,13 @@ class Session:
         if self._view == old:
             return
         if self._view.frame != old.frame and old.selection and "selection" not in changes:
-            rows = self._followed(old.selection, old.frame, self._view.frame)
+            rows = self.scene.followed(old.selection, old.frame, self._view.frame)
             self._view = replace(self._view, selection=rows, hovered=None)
         if self._view.frame != old.frame:
             self.cancel()
-            self._visit += 1
-            self._visits[self._view.frame] = self._visit
+            self._gallery.visit(self._view.frame)
             if not self._view.playing:
-                self._forget_visits()
+                self._gallery.stay(self._view.frame)
         self.view_changed.emit(self._view)
         was_off, is_off = (view.comparison.mode == "off" for view in (old, self._view))
         if self._view.frame != old.frame or was_off is not is_off:
@@ -465,7 +313,7 @@ class Session:
         elif self._view.raw_numbers is not old.raw_numbers:
             self.document_changed.emit(self.document)
         elif old.playing and not self._view.playing:
-            self._forget_visits()
+            self._gallery.stay(self._view.frame)
             self._changed()
             self._want_encoding()
 
@@ -474,26 +322,12 @@ class Session:
         document, frame = self.document, self._view.frame
         inside = document.media is not None and frame < document.media.count
         if (
-            self.is_edited_here
+            self.scene.is_edited_here
             and document.model
             and inside
             and document.encoded.get(frame) is None
         ):
             self.encoding_wanted.emit(frame)
-
-    @property
-    def is_edited_here(self) -> bool:
-        """Whether the shown frame's own particles are looked at: not while futures are."""
-        comparison, frame = self._view.comparison, self._view.frame
-        branches = self.document.branches
-        return (
-            comparison.mode == "off"
-            or not branches
-            or any(b.key == comparison.second and frame in b.frames for b in branches)
-        )
-
-    def _forget_visits(self) -> None:
-        self._visits = {self._view.frame: self._visit}
 
     # -- pictures --------------------------------------------------------------------------------
     def want(self) -> Wanted | None:
@@ -502,7 +336,7 @@ class Session:
         encoding, latents = document.encoded.get(frame), document.shown(frame)
         if encoding is None or latents is None or not document.model or not document.media:
             return None
-        if not self.is_edited_here:
+        if not self.scene.is_edited_here:
             return None
         return Wanted(
             document.model.key,
@@ -528,19 +362,10 @@ class Session:
     def receive_picture(self, role: Role, model: int, media: int, picture: Picture) -> bool:
         """Show a picture unless a newer one is shown or another document is open.
 
-        A picture never goes back: newer particles win; of the same particles the exact picture
-        wins, then the preview over the newer background. While frames play, a picture of a frame
-        that was shown a moment ago is taken too, until one of a later frame comes. While no model
-        is open, the input may be shown at its own shape.
+        While no model is open, the input may be shown at its own shape.
         """
-        visit = self._visits.get(picture.frame)
-        if visit is None or not self._accepts(role, model, media):
+        if not self._accepts(role, model, media) or not self._gallery.take(role, picture):
             return False
-        rank = (visit, picture.revision, picture.tier == "exact", picture.base)
-        if rank <= self._shown.get(role, (-1, -1, False, -1)):
-            return False
-        self._shown[role] = rank
-        self._pictures[role] = picture
         self.picture_changed.emit(role, picture)
         return True
 
@@ -550,19 +375,6 @@ class Session:
             return document.media is not None and document.media.key == media
         return self._is_open(document, model, media)
 
-    def notify(
-        self, text: str, level: Literal["info", "warning", "error"] = "info", details: str = ""
-    ) -> None:
+    def notify(self, text: str, level: Level = "info", details: str = "") -> None:
         """Tell the user one sentence."""
         self.noticed.emit(Notice(text, level, details))
-
-
-def nudge(
-    latents: Latents, frame: int, rows: tuple[int, ...], step: tuple[float, float]
-) -> MoveParticles:
-    """Return the edit that moves particles by `step` in unit coordinates."""
-    position = latents.rows("position")
-    to = tuple(
-        (float(position[row][0]) + step[0], float(position[row][1]) + step[1]) for row in rows
-    )
-    return MoveParticles(frame, rows, to)

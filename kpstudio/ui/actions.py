@@ -71,7 +71,7 @@ def _rows(window: MainWindow) -> tuple[int, ...]:
 
 def _select(window: MainWindow, *, invert: bool) -> None:
     session = window.session
-    rows = session.offered(session.view.frame)
+    rows = session.scene.offered(session.view.frame)
     chosen = rows - session.view.selection if invert else rows
     session.update_view(selection=frozenset(chosen))
 
@@ -230,7 +230,7 @@ _EDIT = (
     Action("copy", "&Copy appearance", "Copy how the selected particle looks", "Edit",
            lambda w: w.copy_appearance(), ("Ctrl+C",), enabled=can_copy, apart=True),
     Action("paste", "&Paste appearance", "Make the selected particles look like the copied one",
-           "Edit", lambda w: w.paste_appearance(), ("Ctrl+V",), enabled=can_paste),
+           "Edit", lambda w: w.appearance.paste(), ("Ctrl+V",), enabled=can_paste),
     Action("select-all", "Select &all", "Select every particle that is kept", "Edit",
            lambda w: _select(w, invert=False), ("Ctrl+A",), "select-area", has_particles,
            canvas_keys=("A",), apart=True),

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import base64
-import json
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QGuiApplication,
     QPixmap,
-    QResizeEvent,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QFrame,
     QMainWindow,
     QMenu,
     QStackedWidget,
@@ -29,24 +23,25 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from kpcore.errors import KpError
 from kpstudio.resource_files import is_shipped
 from kpstudio.services.settings import Settings
 from kpstudio.session.document import Document
-from kpstudio.session.edits import SetFeatures
 from kpstudio.ui.action_set import ActionSet
 from kpstudio.ui.action_tables.entry import Choice, PresetName, Situation
 from kpstudio.ui.actions import CHOICES
+from kpstudio.ui.appearance import Appearance
 from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.compare import CompareView
 from kpstudio.ui.device_chip import DeviceChip
 from kpstudio.ui.docks import Docks
+from kpstudio.ui.dropping import Dropping
 from kpstudio.ui.files import Files
 from kpstudio.ui.notices import NoticeBar
 from kpstudio.ui.prediction.comparison_view import ComparisonView
 from kpstudio.ui.prediction.predicting import Predicting
 from kpstudio.ui.recording import Recording
 from kpstudio.ui.referring import Referring
+from kpstudio.ui.shelves import Shelves
 from kpstudio.ui.status import StatusBar
 from kpstudio.ui.studio import Studio
 from kpstudio.ui.theme import GRID, Theme, app_icon
@@ -80,14 +75,12 @@ class MainWindow(QMainWindow):
         self.settings = studio.settings
         self.preset: PresetName = "edit"
         self.is_smooth = True
-        self.copied: tuple[float, ...] = ()
         self._on_welcome = self._is_welcoming = False
         self._opened: tuple[object, object] = (None, None)
         self._was_maximised = self._was_lonely = False
         self._refreshed_in_gesture = False
         self.setObjectName("window")
         self.setWindowIcon(app_icon())
-        self.setAcceptDrops(True)
         self.setAnimated(False)
         self.setDockNestingEnabled(True)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
@@ -100,10 +93,13 @@ class MainWindow(QMainWindow):
         self.player = Player(self.session, studio.playback, self)
         self.player.set_source(self.engine.is_ready, self.engine.prepare)
         self.docks = Docks(self, studio.thumbnails)
+        self.shelves = Shelves(self.session, self.settings, self.welcome, self.docks)
+        self.appearance = Appearance(self.session)
         self.status = StatusBar(self.session, self.engine, self)
         self.setStatusBar(self.status)
         self.windows = Windows(self)
         self.files = Files(self)
+        self.dropping = Dropping(self, self.files.open_any)
         self.referring = Referring(self)
         self.watching = Watching(self)
         self.predicting = Predicting(self)
@@ -139,11 +135,6 @@ class MainWindow(QMainWindow):
         column.addWidget(self.notices)
         column.addWidget(self._padding, 1)
         self.setCentralWidget(centre)
-        self._drop_hint = QFrame(self)
-        self._drop_hint.setObjectName("drop-hint")
-        self._drop_hint.setAccessibleName("Drop here to open")
-        self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._drop_hint.hide()
 
     def _make_bars(self) -> None:
         self.actions_made.bind_canvas(self.compare)
@@ -202,15 +193,8 @@ class MainWindow(QMainWindow):
 
     def fill(self) -> None:
         """Look for samples and shipped models; called once the window is visible."""
-        from kpstudio.services import library
-
-        try:
-            self.welcome.set_demos(library.demos())
-        except KpError as error:
-            self.session.notify(str(error), "error")
-        samples = tuple(str(path) for path in library.samples())
-        self.welcome.set_samples(samples)
-        self._on_settings()
+        self.shelves.fill()
+        self._apply_player(self.settings.settings)
 
     @property
     def canvas(self) -> Canvas | ComparisonView:
@@ -226,7 +210,7 @@ class MainWindow(QMainWindow):
         """Return what decides which actions are offered."""
         return Situation(
             self.session,
-            len(self.copied),
+            len(self.appearance.copied),
             self.recording.is_on,
             self.watching.has_run,
             self.preset == "monitor",
@@ -243,7 +227,8 @@ class MainWindow(QMainWindow):
             self._choose_large(document)
             self._show_centre()
             self.update_title()
-            self._remember(document)
+            if self.preset != "monitor":  # steps of a run are not kept among the recent files
+                self.shelves.remember(document)
         self._soon()
 
     def _choose_large(self, document: Document) -> None:
@@ -255,14 +240,6 @@ class MainWindow(QMainWindow):
         elif self._was_lonely and document.model is not None:
             self._was_lonely = False
             self.session.update_view(main="edited")
-
-    def _remember(self, document: Document) -> None:
-        """Keep what was opened from anywhere among the recent ones; steps of a run are not."""
-        if self.preset == "monitor":
-            return
-        for what in (document.model, document.media):
-            if what is not None and Path(what.path).exists() and not is_shipped(what.path):
-                self.settings.add_recent(what.path)
 
     def _on_player(self) -> None:
         self._show_centre()
@@ -326,23 +303,8 @@ class MainWindow(QMainWindow):
 
     def copy_appearance(self) -> None:
         """Remember how the selected particle looks."""
-        latents = self.session.latents
-        values = latents.rows("feature") if latents is not None else None
-        if values is None or len(self.session.view.selection) != 1:
-            return
-        (row,) = self.session.view.selection
-        self.copied = tuple(values[row])
-        QGuiApplication.clipboard().setText(json.dumps({"appearance": self.copied}))
+        self.appearance.copy()
         self.refresh_actions()
-
-    def paste_appearance(self) -> None:
-        """Make the selected particles look like the copied one."""
-        rows = tuple(sorted(self.session.view.selection))
-        edit = SetFeatures(self.session.view.frame, rows, (self.copied,) * len(rows))
-        try:
-            self.session.commit(edit)
-        except KpError as error:
-            self.session.notify(str(error), "error")
 
     def begin_presence(self) -> None:
         """Fade the selection by pointer or wheel."""
@@ -492,23 +454,11 @@ class MainWindow(QMainWindow):
         choose[what]()
 
     def _on_settings(self, *_: object) -> None:
-        from kpstudio.services import library
-
         settings = self.settings.settings
         if settings.theme != self.theme.choice:
             self.theme.choose(settings.theme)
         self._apply_player(settings)
-        self.welcome.set_recent(settings.recent)
-        shipped = tuple(str(path) for path in library.checkpoints())
-        known = [path for path in settings.recent if library.kind_of(path) == "checkpoint"]
-        self.docks.models.set_paths(tuple(dict.fromkeys((*known, *shipped))))
-        media = [
-            path
-            for path in settings.recent
-            if library.kind_of(path) == "media" and Path(path).exists()
-        ]
-        samples = [str(path) for path in library.samples()]
-        self.docks.media.set_paths(tuple(dict.fromkeys((*media, *samples))))
+        self.shelves.show(settings)
 
     def _apply_player(self, settings: Settings) -> None:
         self.engine.clip.background.pause(not settings.encode_videos)
@@ -529,31 +479,6 @@ class MainWindow(QMainWindow):
         self.predicting.set_tokens(tokens)
 
     # -- what Qt tells ---------------------------------------------------------------------------
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Accept files."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
-            self._drop_hint.setGeometry(self.rect().adjusted(4, 4, -4, -4))
-            self._drop_hint.show()
-            self._drop_hint.raise_()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """Take the hint away."""
-        self._drop_hint.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Open what is dropped."""
-        self._drop_hint.hide()
-        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        if paths:
-            event.acceptProposedAction()
-            QTimer.singleShot(0, self, partial(self.files.open_any, paths))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the drop hint around everything."""
-        super().resizeEvent(event)
-        self._drop_hint.setGeometry(self.rect().adjusted(4, 4, -4, -4))
-
     def changeEvent(self, event: QEvent) -> None:
         """Follow the window manager into and out of full screen."""
         super().changeEvent(event)

@@ -8,7 +8,8 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from kpstudio.session.document import Document
-from kpstudio.session.session import Notice, Session
+from kpstudio.session.notice import Notice
+from kpstudio.session.session import Session
 from kpstudio.ui.theme import Tokens, icon
 
 INFO_MS = 12_000

@@ -143,7 +143,7 @@ class StatusBar(QStatusBar):
         text = f"{len(self._session.view.selection)} of {total} selected"
         model = self._session.document.model
         if model is not None and model.capabilities.presence == "count":
-            number = self._session.present()
+            number = self._session.scene.present()
             text = f"{number} {'object' if number == 1 else 'objects'} · {text}"
         return text
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from kpstudio.session.session import Picture
+from kpstudio.session.pictures import Picture
 from kpstudio.ui.compare import CompareView
 from kpstudio.ui.first_paint import FirstPaint
 

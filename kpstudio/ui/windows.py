@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kpstudio.session.session import Notice
+from kpstudio.session.notice import Notice
 from kpstudio.ui import dialogs
 from kpstudio.ui.palette import CommandPalette
 from kpstudio.ui.shortcuts import ShortcutList

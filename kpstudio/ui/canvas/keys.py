@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 
-from kpstudio.session.session import nudge
+from kpstudio.session.edits import nudge
 
 if TYPE_CHECKING:
     from kpstudio.session.session import Session
@@ -61,8 +61,8 @@ def neighbour(session: Session, step: int, *, wrap: bool = True) -> int | None:
     latents = session.latents
     if latents is None:
         return None
-    numbers = session.numbers(session.view.frame)
-    rows = sorted(session.offered(session.view.frame), key=lambda row: numbers[row])
+    numbers = session.scene.numbers(session.view.frame)
+    rows = sorted(session.scene.offered(session.view.frame), key=lambda row: numbers[row])
     if not rows:
         return None
     chosen = [index for index, row in enumerate(rows) if row in session.view.selection]

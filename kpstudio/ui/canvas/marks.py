@@ -110,9 +110,9 @@ class MarkReader:
         if original is not None and original is not latents:
             homes = _points(original)
         kept = document.kept(frame)
-        numbers = self._session.numbers(frame)
-        matched = self._session.is_matched(frame)
-        selection = self._session.selection_at(frame)
+        numbers = self._session.scene.numbers(frame)
+        matched = self._session.scene.is_matched(frame)
+        selection = self._session.scene.selection_at(frame)
         kinds, names = latents.rows("prototype"), document.prototype_names
         there = document.found(latents.count)
         levels, level = latents.topology.level, view.level

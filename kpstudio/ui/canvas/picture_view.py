@@ -253,7 +253,7 @@ class PictureView(QWidget):
         if latents is None:
             text = empty_sentence(self._session, self._role) or "No picture yet"
         elif chosen:
-            known = self._session.numbers(self._session.view.frame)
+            known = self._session.scene.numbers(self._session.view.frame)
             numbers = ", ".join(str(known[r] + 1) for r in chosen if r < len(known))
             text = f"{len(chosen)} of {total} particles selected: {numbers}"
         else:

@@ -20,7 +20,8 @@ from kpstudio.ui.canvas.springs import paint_springs
 from kpstudio.ui.canvas.trails import TrailLayer
 
 if TYPE_CHECKING:
-    from kpstudio.session.session import Picture, Session
+    from kpstudio.session.pictures import Picture
+    from kpstudio.session.session import Session
 
 _LOCAL = frozenset({"picture", "particles", "ellipses", "labels"})
 """Layers that paint the picture, or nothing far from a particle."""
@@ -241,7 +242,7 @@ class Renderer:
         evidence, only = self._session.evidence, self._only()
         if evidence is None or evidence.confidence is None or evidence.frame != self.frame:
             return
-        maps, hues = evidence.confidence, self._session.hues(self.frame)
+        maps, hues = evidence.confidence, self._session.scene.hues(self.frame)
         if len(maps) == 1 or len(maps) > len(hues):
             only, hues = None, (_SHARED_HUE,) * len(maps)
         key = (evidence, only, hues)
@@ -283,7 +284,7 @@ class Renderer:
             rows = range(latents.count)
             if count < latents.count:
                 rows = sorted(document.kept(frame))
-            numbers = self._session.hues(frame)
+            numbers = self._session.scene.hues(frame)
             identities = [numbers[row] for row in rows]
             held = (picture, Extras(arrays, rows, identities))
             self._extras[role] = held

@@ -171,7 +171,7 @@ class ParticlePanel(Panel):
             return
         can = model.capabilities
         first = rows[0]
-        number = self.session.numbers(self.session.view.frame)[first] + 1
+        number = self.session.scene.numbers(self.session.view.frame)[first] + 1
         several = f"{len(rows)} particles"
         self.title_changed.emit(several if len(rows) > 1 else f"Particle {number}")
         for widget in (self.presence, self._presence_label):

@@ -102,7 +102,7 @@ class ParticleTable(QAbstractTableModel):
         latents, original = session.latents, document.original(frame)
         if latents is None or original is None or document.model is None:
             return []
-        numbers = session.numbers(frame)
+        numbers = session.scene.numbers(frame)
         order = document.ranking(frame)[: document.found(latents.count)]
         if self.order == "number":
             order = sorted(order, key=lambda row: numbers[row])

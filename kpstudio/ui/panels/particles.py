@@ -199,7 +199,7 @@ class ParticlesPanel(Panel):
         counts = model is not None and model.capabilities.presence == "count"
         self.count.setVisible(counts and evidence is not None and bool(evidence.count))
         if counts and evidence is not None:
-            self.count.show_count(self.session.present(), evidence.count)
+            self.count.show_count(self.session.scene.present(), evidence.count)
 
     def _show_level(self) -> None:
         model = self.session.document.model

@@ -165,7 +165,7 @@ class PrototypesPanel(Panel):
         """Select the particles of the current prototype."""
         kinds, prototype = self._kinds(), self.current
         rows = frozenset(row for row, kind in enumerate(kinds) if kind == prototype)
-        offered = self.session.offered(self.session.view.frame)
+        offered = self.session.scene.offered(self.session.view.frame)
         self.session.update_view(selection=rows & offered)
 
     def _on_renamed(self, item: QListWidgetItem) -> None:

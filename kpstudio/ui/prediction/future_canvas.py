@@ -116,7 +116,7 @@ class FutureCanvas(FutureView):
 
     def _row_of(self, mark: Mark) -> int:
         """Return the row that the session knows a predicted particle by at the shown frame."""
-        numbers = self._session.numbers(self._session.view.frame)
+        numbers = self._session.scene.numbers(self._session.view.frame)
         return numbers.index(mark.identity) if mark.identity in numbers else mark.row
 
     def _key_at(self, x: float) -> str:

@@ -225,7 +225,7 @@ class FutureView(QWidget):
         trails = view.layer("trails")
         roll = self._predictions.trailing(key)
         if trails.visible and roll is not None and view.frame >= roll.frame:
-            selected = self._session.selection_at(roll.frame)
+            selected = self._session.scene.selection_at(roll.frame)
             lines = self._trails.read(roll)
             lines.paint(painter, viewport, view.frame, selected, trails.opacity)
         overlay = ParticleOverlay(self._marks(key), viewport)
@@ -342,8 +342,8 @@ class FutureView(QWidget):
         if latents is None:
             return ()
         at = roll.frame if roll is not None and roll.latents(frame) is latents else frame
-        chosen = session.selection_at(at) if key != TRUTH else frozenset[int]()
-        return marks_of(latents, session.numbers(at), chosen, self.hovered(key))
+        chosen = session.scene.selection_at(at) if key != TRUTH else frozenset[int]()
+        return marks_of(latents, session.scene.numbers(at), chosen, self.hovered(key))
 
     # -- what a hand adds ------------------------------------------------------------------------
     def hovered(self, key: str) -> int | None:

@@ -401,7 +401,7 @@ class Predicting(QObject):
             self._window.engine.prepare(frames)
 
     def _check_shown(self) -> None:
-        can_edit = not self.is_shown or self._session.is_edited_here
+        can_edit = not self.is_shown or self._session.scene.is_edited_here
         for panel in (self._window.docks.particles, self._window.docks.particle):
             if panel.isEnabled() is not can_edit:
                 panel.setEnabled(can_edit)

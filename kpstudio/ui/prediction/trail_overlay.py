@@ -73,10 +73,10 @@ class TrailOverlay(QWidget):
 
     def _look(self) -> tuple[object, ...]:
         """Return everything that the drawing depends on."""
-        session, view = self._session, self._session.view
+        scene, view = self._session.scene, self._session.view
         rolls = self._rolls()
         return (
-            tuple((roll.name, len(roll.steps), session.numbers(roll.frame)) for roll, _ in rolls),
+            tuple((roll.name, len(roll.steps), scene.numbers(roll.frame)) for roll, _ in rolls),
             self._canvas.viewport,
             view.frame,
             view.selection,
@@ -96,7 +96,7 @@ class TrailOverlay(QWidget):
                 painter,
                 self._canvas.viewport,
                 view.frame,
-                session.selection_at(roll.frame),
+                session.scene.selection_at(roll.frame),
                 view.layer("trails").opacity * (0.7 if dashed else 1.0),
                 dashed=dashed,
             )

@@ -40,7 +40,7 @@ class Trails:
         """Return the trails of a roll-out as far as it is known."""
         places = roll.trail()
         first = roll.start.particles[-1]
-        numbers = session.numbers(roll.frame)
+        numbers = session.scene.numbers(roll.frame)
         if len(numbers) != first.count:
             numbers = first.topology.identity
         presence = first.rows("presence")
@@ -133,7 +133,7 @@ class TrailReader:
 
     def read(self, roll: Roll) -> Trails:
         """Return the trails of a roll-out."""
-        numbers = self._session.numbers(roll.frame)
+        numbers = self._session.scene.numbers(roll.frame)
         kept = self._kept.get(roll.name)
         if kept is None or kept[:2] != (len(roll.steps), numbers):
             if len(self._kept) > 8:

@@ -139,7 +139,7 @@ class Transport(QWidget):
         matched = self._chips.get("raw-numbers")
         if matched is not None:
             frame = view.frame
-            matched.setVisible(view.raw_numbers or self._session.is_matched(frame))
+            matched.setVisible(view.raw_numbers or self._session.scene.is_matched(frame))
 
     def _on_view(self, *_: object) -> None:
         self._show_chips()

@@ -17,7 +17,8 @@ from kpcore.configuration import to_plain
 from kpcore.registry import get
 from kpstudio.services.engine import Engine
 from kpstudio.services.model_host import ModelHost
-from kpstudio.session.session import Notice, Session
+from kpstudio.session.notice import Notice
+from kpstudio.session.session import Session
 
 
 def write_checkpoint(path: Path, seed: int = 0, **manifest: object) -> Path:

@@ -73,7 +73,7 @@ def test_the_slider_goes_beyond_training_and_back(
     np.testing.assert_array_equal(usual, own.numpy())
     assert session.document.model is not None
     assert session.document.model.capabilities.particles == TRAINED
-    assert session.offered(0) == frozenset(range(TRAINED))
+    assert session.scene.offered(0) == frozenset(range(TRAINED))
     assert len(MarkReader(session).read("edited")) == TRAINED
     session.commit(KeepTop(7))
     assert len(MarkReader(session).read("edited")) == 7

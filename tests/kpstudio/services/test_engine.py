@@ -16,7 +16,7 @@ from kpstudio.services.decoded import Bytes, Exact
 from kpstudio.services.model_host import ModelHost
 from kpstudio.services.pixels import picture_bytes
 from kpstudio.session.edits import KeepTop, MoveParticles, Restore, SetPresence
-from kpstudio.session.session import Picture, Wanted
+from kpstudio.session.pictures import Picture, Wanted
 
 if TYPE_CHECKING:
     from tests.kpstudio.services.conftest import Bench

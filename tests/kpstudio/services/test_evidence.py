@@ -52,10 +52,10 @@ def test_objects_are_counted_without_being_asked(opened) -> None:
     bench.wait(lambda: session.evidence is not None)
     assert len(session.evidence.count) == session.latents.count + 1
     assert sum(session.evidence.count) == pytest.approx(1.0, abs=1e-4)
-    before = session.present()
+    before = session.scene.present()
     row = next(r for r, v in enumerate(session.latents.rows("presence")) if v < 0.5)
     session.commit(SetPresence(0, (row,), (1.0,)))
-    assert session.present() == before + 1
+    assert session.scene.present() == before + 1
     session.update_view(frame=3)
     assert session.evidence is None, "of another frame"
 

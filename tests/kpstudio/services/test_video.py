@@ -130,24 +130,24 @@ def test_neighbouring_frames_are_linked_and_the_selection_follows(
     bench.open(tiny, clip)
     bench.wait(lambda: over(bench))
     session = bench.session
-    assert all(session.is_matched(frame) for frame in range(24))
+    assert all(session.scene.is_matched(frame) for frame in range(24))
     for frame in range(24):
         count = session.document.latents(frame).count  # type: ignore[union-attr]
-        assert sorted(session.numbers(frame)) == list(range(count))
+        assert sorted(session.scene.numbers(frame)) == list(range(count))
     session.update_view(selection=frozenset({1}))
-    number = session.numbers(0)[1]
+    number = session.scene.numbers(0)[1]
     session.update_view(frame=20)
     (row,) = session.view.selection
-    assert session.numbers(20)[row] == number
+    assert session.scene.numbers(20)[row] == number
     session.update_view(raw_numbers=True)
-    assert session.numbers(20) == session.latents.topology.identity  # type: ignore[union-attr]
+    assert session.scene.numbers(20) == session.latents.topology.identity  # type: ignore[union-attr]
 
 
 def test_stills_of_a_folder_are_not_linked(bench: Bench, tiny: Path, folder: Path):
     bench.open(tiny, folder)
     bench.session.update_view(frame=1)
     bench.wait(lambda: bench.session.latents is not None)
-    assert not bench.session.is_matched(1)
+    assert not bench.session.scene.is_matched(1)
     assert bench.engine.clip.background.progress.total == 0
 
 

@@ -18,9 +18,11 @@ from kpstudio.session.edits import (
     SetPresence,
     SwapParticles,
     from_plain,
+    nudge,
     to_plain,
 )
-from kpstudio.session.session import Picture, Session, nudge
+from kpstudio.session.pictures import Picture
+from kpstudio.session.session import Session
 
 COUNT = 4
 

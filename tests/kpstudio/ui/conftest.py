@@ -14,7 +14,8 @@ from kpstudio.services.engine import Engine
 from kpstudio.services.settings import SettingsStore
 from kpstudio.services.thumbnails import Thumbnails
 from kpstudio.session.document import MediaInfo, ModelInfo
-from kpstudio.session.session import Picture, Session
+from kpstudio.session.pictures import Picture
+from kpstudio.session.session import Session
 from kpstudio.session.view import ROLES
 
 COUNT = 5

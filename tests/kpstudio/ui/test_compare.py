@@ -7,7 +7,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from kpstudio.session.edits import MoveParticles
-from kpstudio.session.session import Picture, Session
+from kpstudio.session.pictures import Picture
+from kpstudio.session.session import Session
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.compare import CompareView, psnr
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -221,7 +221,7 @@ def test_appearance_is_copied_from_one_particle_to_others(window, session):
     held = json.loads(QGuiApplication.clipboard().text())
     assert held["appearance"] == pytest.approx([1.2, 1.3, 1.4])
     session.update_view(selection=frozenset({0, 1}))
-    window.paste_appearance()
+    window.appearance.paste()
     feature = session.latents.rows("feature")
     assert feature[0] == feature[1] == feature[4]
 
@@ -274,12 +274,19 @@ def test_dropped_files_are_opened(window, asked, tmp_path: Path, qtbot):
     path.write_bytes(b"")
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
-    window.dropEvent(
-        QDropEvent(
-            QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
-            Qt.KeyboardModifier.NoModifier,
-        )
+    coming = QDragEnterEvent(
+        QPoint(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
     )  # fmt: skip
+    QApplication.sendEvent(window, coming)
+    assert coming.isAccepted()
+    assert window.dropping.hint.isVisible()
+    dropped = QDropEvent(
+        QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )  # fmt: skip
+    QApplication.sendEvent(window, dropped)
+    assert not window.dropping.hint.isVisible()
     qtbot.waitUntil(lambda: bool(asked))
     assert asked == [("open_media", str(path))]
 
@@ -545,9 +552,9 @@ def test_status_bar_says_position_selection_and_speed(window, session):
 
 
 def test_a_tooltip_and_hover_do_not_reach_the_drop_hint(window):
-    assert window._drop_hint.testAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    assert window.dropping.hint.testAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
     window.changeEvent(QEvent(QEvent.Type.WindowStateChange))
-    assert window.childAt(QPoint(5, 5)) is not window._drop_hint
+    assert window.childAt(QPoint(5, 5)) is not window.dropping.hint
 
 
 def test_what_the_model_lacks_is_not_shown(window, session):

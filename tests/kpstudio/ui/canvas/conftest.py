@@ -11,7 +11,8 @@ from kpcore.api import Encoding
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpstudio.session.document import MediaInfo, ModelInfo
-from kpstudio.session.session import Picture, Session
+from kpstudio.session.pictures import Picture
+from kpstudio.session.session import Session
 from kpstudio.session.view import Role
 from kpstudio.ui.canvas.image_view import Canvas
 

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QApplication
 from kpcore.api import Encoding
 from kpcore.latents import Topology
 from kpstudio.session.edits import MoveParticles, SetPresence
-from kpstudio.session.session import Picture, Session
+from kpstudio.session.pictures import Picture
+from kpstudio.session.session import Session
 from kpstudio.ui.canvas.image_view import Canvas
 
 from .conftest import grey, open_session

@@ -15,7 +15,8 @@ from kpcore.api import Encoding
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpstudio.session.document import MediaInfo, ModelInfo
-from kpstudio.session.session import Picture, Session
+from kpstudio.session.pictures import Picture
+from kpstudio.session.session import Session
 from kpstudio.ui.action_set import ACTIONS
 from kpstudio.ui.actions import layer_is_offered
 from kpstudio.ui.canvas.mapping import Viewport
@@ -148,7 +149,7 @@ def test_one_level_alone_is_drawn_and_picked_and_still_carries_what_hangs_on_it(
     drag(canvas, 0, PLAIN)
     assert moved(session) == {0, 2, 3}
     session.show_level(1)
-    assert session.offered(0) == {2, 3, 4, 5}
+    assert session.scene.offered(0) == {2, 3, 4, 5}
     canvas.select_neighbour(1)
     assert session.view.selection == {2}
 

@@ -10,7 +10,8 @@ from PySide6.QtGui import QColor
 from kpcore.api import Encoding
 from kpcore.latents import Latents, Topology
 from kpstudio.session.edits import MoveParticles
-from kpstudio.session.session import Picture, Session
+from kpstudio.session.pictures import Picture
+from kpstudio.session.session import Session
 from kpstudio.session.tracks import Link
 from kpstudio.session.view import DEFAULT_LAYERS
 from kpstudio.ui.canvas.palette import colour_of
@@ -44,7 +45,7 @@ def test_a_trail_follows_the_particle_not_the_row(moving: Session):
     layer = TrailLayer(moving)
     trails = layer.trails(2, list(range(COUNT)), 12)
     assert np.array(trails[0]) == pytest.approx(np.array([(-0.5, 0.8), (-0.5, 0.65), (-0.5, 0.5)]))
-    assert moving.numbers(2)[0] == 2
+    assert moving.scene.numbers(2)[0] == 2
 
 
 def test_a_trail_ends_where_the_match_does_and_at_its_length(moving: Session):
@@ -56,7 +57,7 @@ def test_a_trail_ends_where_the_match_does_and_at_its_length(moving: Session):
 
 
 def test_an_edit_bends_no_trail(moving: Session):
-    row = next(r for r in range(COUNT) if moving.numbers(1)[r] == moving.numbers(2)[0])
+    row = next(r for r in range(COUNT) if moving.scene.numbers(1)[r] == moving.scene.numbers(2)[0])
     moving.commit(MoveParticles(1, (row,), ((0.9, 0.9),)))
     assert TrailLayer(moving).trails(2, [0], 12)[0][1] == pytest.approx((-0.5, 0.65))
 

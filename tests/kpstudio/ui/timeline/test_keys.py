@@ -170,10 +170,10 @@ def test_the_chip_says_how_particles_are_numbered(video, session):
     session.update_view(frame=1)
     assert not chip.isHidden()
     assert chip.text() == "Matched"
-    assert session.numbers(1) == (4, 0, 1, 2, 3)
+    assert session.scene.numbers(1) == (4, 0, 1, 2, 3)
     chip.click()
     assert chip.text() == "By row"
-    assert session.numbers(1) == (0, 1, 2, 3, 4)
+    assert session.scene.numbers(1) == (0, 1, 2, 3, 4)
 
 
 def test_without_frames_there_is_no_timeline_and_space_is_the_canvas_s(window, session):
