@@ -10,14 +10,37 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Function = Callable[..., tuple[Tensor, ...]]
 
+_calls: WeakKeyDictionary[nn.Module, dict[object, Function]] = WeakKeyDictionary()
+"""What each network was traced to, by function and kind of inputs."""
+
 _SETTLING = 3
 """The first runs of a trace watch its shapes and are slower; the graph stays as it is after."""
+
+
+def one_call(network: nn.Module, function: Function, *inputs: Tensor) -> tuple[Tensor, ...]:
+    """Return `function(*inputs)`, computed as one call where it is of one picture on a CPU.
+
+    Args:
+        network: What the function computes with. Its weights stay as they are, as those of an
+            inference copy do; the call is kept as long as it lives.
+        function: As for `as_one_call`; the same one by name does the same with this network.
+        inputs: The first one has the batch.
+    """
+    first = inputs[0]
+    if len(first) != 1 or first.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        return function(*inputs)
+    kind = (function.__qualname__, *((value.shape, value.dtype) for value in inputs))
+    known = _calls.setdefault(network, {})
+    if kind not in known:
+        known[kind] = as_one_call(function, *inputs)
+    return known[kind](*inputs)
 
 
 def as_one_call(function: Function, *examples: Tensor) -> Function:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias, cast
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
 
 from kpcore.api import Decoding, Encoding
 from kpcore.latents import Latents
 from kpcore.nn.row_cache import RowCache
-from kpcore.tracing import Function, as_one_call
+from kpcore.tracing import one_call
 
 if TYPE_CHECKING:
     from kpcore.models.dlp.model import DLP
-    from kpcore.models.dlp.renderers import ObjectRenderer
-
-
-_Calls: TypeAlias = "WeakKeyDictionary[ObjectRenderer, tuple[object, Function]]"
-_calls: _Calls = WeakKeyDictionary()
-"""Each inference copy's renderer as one call, with the kind of inputs that it takes."""
+    from kpcore.models.dlp.renderers import MaskedRenderer, ObjectRenderer
 
 
 class IncrementalDecoder:
@@ -43,24 +36,11 @@ class IncrementalDecoder:
         inputs = (
             latents.position, patches, particles.feature, particles.presence, particles.background,
         )  # fmt: skip
-        image, background, heat = _call(renderer, inputs)(*inputs)
+        image, background, heat = one_call(renderer, renderer.draw, *inputs)
         return Decoding(image, renderer.layers(patches, background), heat)
 
 
-def _call(renderer: ObjectRenderer, inputs: tuple[Tensor, ...]) -> Function:
-    """Return what draws these inputs, as one call where one picture is decoded on a CPU."""
-    place = inputs[0]
-    if len(place) != 1 or place.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-        return renderer.draw
-    kind = [(value.shape, value.dtype) for value in inputs]
-    kept = _calls.get(renderer)
-    if kept is None or kept[0] != kind:
-        kept = kind, as_one_call(renderer.draw, *inputs)
-        _calls[renderer] = kept
-    return kept[1]
-
-
-class PlainDecoder:
+class MaskedDecoder:
     """Decodes everything again: in the Masked model every part depends on every particle."""
 
     def __init__(self, model: DLP, encoding: Encoding) -> None:
@@ -70,4 +50,12 @@ class PlainDecoder:
     @torch.no_grad()
     def __call__(self, latents: Latents) -> Decoding:
         """Return the picture of these latents."""
-        return self._model.decode(latents, self._context)
+        model = self._model
+        particles, context = model.particles(latents), model.checked(latents, self._context)
+        renderer = cast("MaskedRenderer", model.working.renderer)
+        inputs = (
+            particles.position, particles.feature, particles.presence, particles.background,
+            context["maps"],
+        )  # fmt: skip
+        image, heat = one_call(renderer, renderer.draw, *inputs)
+        return Decoding(image, None, heat)

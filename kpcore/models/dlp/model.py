@@ -26,7 +26,7 @@ from kpcore.models.dlp.encoders import (
     PositionEncoder,
     PresenceEncoder,
 )
-from kpcore.models.dlp.incremental import IncrementalDecoder, PlainDecoder
+from kpcore.models.dlp.incremental import IncrementalDecoder, MaskedDecoder
 from kpcore.models.dlp.particles import Normal, Particles
 from kpcore.models.dlp.prior import PRIORS
 from kpcore.models.dlp.renderers import MaskedRenderer, ObjectRenderer
@@ -224,7 +224,7 @@ def build_masked(config: MaskedConfig) -> DLP:
         renderer=MaskedRenderer(config),
     )
     able = _capabilities(config, layers=False, glimpse_px=0)
-    return DLP(config, networks, able, PlainDecoder)
+    return DLP(config, networks, able, MaskedDecoder)
 
 
 def _capabilities(config: DLPConfig, *, layers: bool, glimpse_px: int) -> Capabilities:

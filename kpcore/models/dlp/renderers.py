@@ -164,6 +164,28 @@ class MaskedRenderer(nn.Module):
         inputs = [heat, (mask * graph).to(heat.dtype), (1.0 - mask) * maps.detach()]
         return full(self.picture(torch.cat(inputs, dim=1))), heat
 
+    def draw(
+        self,
+        position: Float[Tensor, "B K 2"],
+        feature: Float[Tensor, "B K D"],
+        presence: Float[Tensor, "B K"],
+        background: Float[Tensor, "B D"],
+        maps: Float[Tensor, "B K F F"],
+    ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B K F F"]]:
+        """Return the picture and the heatmaps, of nothing but tensors.
+
+        Args:
+            position: On the grid.
+            feature: The particles' appearance.
+            presence: 0..1.
+            background: Appearance of the background particle.
+            maps: Of the encoder.
+        """
+        middle = torch.zeros_like(position[:, 0])
+        particles = Particles(position, feature, presence, middle, background)
+        image, heat = self(particles, maps, presence > 0)
+        return image.clamp(0.0, 1.0), heat
+
     def decode(self, particles: Particles, latents: Latents, context: Context) -> Decoding:
         """Return the picture of latents, given as particles too."""
         image, heat = self(particles, context["maps"], particles.presence > 0)
