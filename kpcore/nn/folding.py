@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from kpcore.nn.blocks import UpCNN
 from kpcore.nn.doubling import merge_doublings
 
 M = TypeVar("M", bound=nn.Module)
+F = TypeVar("F", bound=nn.Module)
 
 
 def fold(module: M) -> M:
@@ -48,19 +50,26 @@ def _fold_chain(layers: nn.Sequential) -> None:
         layers._modules[name] = nn.Identity()
 
 
-class InferenceCopy(Generic[M]):
+class InferenceCopy(Generic[M, F]):
     """Keeps the folded copy of a module, and makes it anew when the module's weights changed."""
 
-    def __init__(self, module: M) -> None:
+    def __init__(self, module: M, make: Callable[[M], F] | None = None) -> None:
+        """Watch a module.
+
+        Args:
+            module: What is copied.
+            make: Makes the copy; None is `fold`.
+        """
         self._module = module
+        self._make = make or cast("Callable[[M], F]", fold)
         # a walk through all modules takes longer than some decodes' Python together
         self._held = [
             held for part in module.modules() for held in (part._parameters, part._buffers) if held
         ]
         self._stamp: tuple[tuple[int, int], ...] = ()
-        self._copy: M | None = None
+        self._copy: F | None = None
 
-    def __call__(self) -> M:
+    def __call__(self) -> F:
         """Return the copy of the module as it is now."""
         stamp = tuple(
             (value.data_ptr(), 0 if value.is_inference() else value._version)
@@ -69,5 +78,6 @@ class InferenceCopy(Generic[M]):
             if value is not None
         )
         if self._copy is None or stamp != self._stamp:
-            self._copy, self._stamp = fold(self._module), stamp
+            with torch.inference_mode(False), torch.no_grad():
+                self._copy, self._stamp = self._make(self._module), stamp
         return self._copy

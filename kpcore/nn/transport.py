@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,6 +35,7 @@ def transport_moved(
     base_maps: Float[Tensor, "B K h w"],
     donor_maps: Float[Tensor, "B K h w"],
     shift: Float[Tensor, "B K 2"],
+    rows: Int[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "B C h w"]:
     """Return `transport` with the donor's features moved along with each keypoint.
 
@@ -47,6 +48,7 @@ def transport_moved(
         base_maps: Gaussian maps of the base's keypoints.
         donor_maps: Gaussian maps of the keypoints at their new places.
         shift: Unit coordinates from old to new place, per keypoint.
+        rows: Keypoints that moved in any of the pictures; None looks for them.
 
     Source: other_systems.md section 9.
     """
@@ -57,9 +59,10 @@ def transport_moved(
     moved = (shift != 0.0).any(-1)
     still = (weight * ~moved[..., None, None]).sum(1, keepdim=True)
     out = after[:, :1] * base + still * donor
-    for keypoint in moved.any(0).nonzero().flatten().tolist():
-        share = weight[:, keypoint : keypoint + 1] * moved[:, keypoint, None, None, None]
-        out = out + share * shifted(donor, shift[:, keypoint])
+    rows = moved.any(0).nonzero().flatten() if rows is None else rows
+    for row in rows.split(1):
+        share = (weight * moved[..., None, None]).index_select(1, row)
+        out = out + share * shifted(donor, shift.index_select(1, row)[:, 0])
     return out
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kpcore.api import Context, Decoding, Encoding, Evidence, Image, KeypointModel
+from kpcore.api import Context, Decoder, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.keynet.config import KeyNetConfig
 from kpcore.nn.conv_norm import ConvStack, Renderer, halving
+from kpcore.nn.edit_rendering import AppearanceDecoder, EditRenderer, Points
 from kpcore.nn.feature_pyramid import FeaturePyramid
+from kpcore.nn.folding import InferenceCopy
 from kpcore.nn.keypoint_head import (
     KeypointHead,
     PyramidKeypoints,
@@ -38,6 +42,9 @@ class KeyNet(KeypointModel):
         maps = config.keypoints * (2 if config.residual else 1)
         channels = self.appearance.channels + maps
         self.renderer = Renderer(channels, config.renderer_widths, config.norm)
+        held = self.appearance.channels
+        moving = slice(held, held + config.keypoints)
+        self._edit_renderer = InferenceCopy(self.renderer, partial(EditRenderer, moving=moving))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -59,18 +66,27 @@ class KeyNet(KeypointModel):
             context |= {"picture": reference, "position": self.keypoints(reference)}
         return context
 
+    def maps(self, position: Float[Tensor, "B K 2"]) -> Float[Tensor, "B K h w"]:
+        """Return the Gaussian maps of keypoints."""
+        return keypoint_maps(position, self.config.side, self.config.sigma)
+
+    def inputs(self, maps: Float[Tensor, "B K h w"], context: Context) -> Float[Tensor, "B C h w"]:
+        """Return what the renderer takes."""
+        parts = [context["appearance"], maps]
+        if self.config.residual:
+            parts.append(self.maps(context["position"]))
+        return torch.cat(parts, 1)
+
     def render(
         self, position: Float[Tensor, "B K 2"], context: Context
     ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B K h w"]]:
         """Return the picture, not clamped, and the Gaussian maps it was made with."""
-        c = self.config
-        maps = keypoint_maps(position, c.side, c.sigma)
-        parts = [context["appearance"], maps]
-        if not c.residual:
-            return self.renderer(torch.cat(parts, 1)), maps
-        parts.append(keypoint_maps(context["position"], c.side, c.sigma))
-        # The renderer's grey start is taken off again: the difference begins at nothing.
-        return context["picture"] + self.renderer(torch.cat(parts, 1)) - 0.5, maps
+        maps = self.maps(position)
+        picture = self.renderer(self.inputs(maps, context))
+        if self.config.residual:
+            # The renderer's grey start is taken off again: the difference begins at nothing.
+            picture = context["picture"] + picture - 0.5
+        return picture, maps
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:
         """Return the keypoints of each image, and the reference's appearance as context.
@@ -93,6 +109,21 @@ class KeyNet(KeypointModel):
         position, context = require_points(latents, self.config.keypoints, context)
         picture, maps = self.render(position, context)
         return Decoding(picture.clamp(0.0, 1.0), heatmaps=maps)
+
+    @torch.no_grad()
+    def decoder_for(self, encoding: Encoding) -> Decoder:
+        """Return a decoder that keeps what the appearance adds to the first convolution."""
+        if self.training:
+            return super().decoder_for(encoding)
+        count = self.config.keypoints
+        position, context = require_points(encoding.latents, count, encoding.context)
+        return AppearanceDecoder(
+            self._edit_renderer,
+            Points(count, self.maps),
+            context,
+            self.inputs(self.maps(position), context),
+            context.get("picture"),
+        )
 
 
 def _keypoints(config: KeyNetConfig) -> TrunkKeypoints | PyramidKeypoints:

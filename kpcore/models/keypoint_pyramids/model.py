@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from kpcore.api import Context, Decoding, Encoding, Evidence, Image, KeypointModel
+from kpcore.api import Context, Decoder, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.keypoint_pyramids.config import PyramidsConfig
 from kpcore.models.keypoint_pyramids.networks import LevelFeatures, PyramidEncoder, level_renderer
 from kpcore.nn.conv_norm import ConvStack, Renderer, halving
+from kpcore.nn.edit_rendering import AppearanceDecoder, EditRenderer, Points, TransportDecoder
+from kpcore.nn.folding import InferenceCopy, fold
 from kpcore.nn.keypoint_head import keypoint_maps, union
 from kpcore.nn.requirements import require_pictures, require_points
 from kpcore.nn.transport import paste, transport_moved
@@ -73,6 +77,10 @@ class KeypointPyramids(KeypointModel):
             self.levels.extend(level_renderer(config, n, config.level_channels[n]) for n in levels)
         elif config.levelwise == "points":
             self.levels.extend(level_renderer(config, finest, held + n) for n in config.points)
+        drawn = config.total if self.combined is not None else config.points[-1]
+        moving = slice(held, held + drawn)
+        self._edit_renderer = InferenceCopy(self.edited_by, partial(EditRenderer, moving=moving))
+        self._fast_renderer = InferenceCopy(self.edited_by, fold)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -87,6 +95,13 @@ class KeypointPyramids(KeypointModel):
             ordered=True,
             confidence=True,
         )
+
+    @property
+    def edited_by(self) -> Renderer:
+        """What makes an edited picture: the decoder of all levels, or that of the finest."""
+        if self.combined is not None:
+            return self.combined
+        return cast("Renderer", self.levels[-1])
 
     @property
     def topology(self) -> Topology:
@@ -125,16 +140,25 @@ class KeypointPyramids(KeypointModel):
             context: Of the reference.
             level: The level to decode alone; None decodes all together.
         """
-        maps = self.maps(position)
-        parts = [context["appearance"], maps]
-        if level is not None:
-            return self.levels[level](torch.cat(parts, 1))
-        assert self.combined is not None
-        if not self.config.residual:
-            return self.combined(torch.cat(parts, 1))
-        parts.append(self.maps(context["base_position"]))
+        decoder = self.combined if level is None else self.levels[level]
+        assert decoder is not None
+        picture = decoder(self.inputs(position, context))
+        if not self.config.residual or level is not None:
+            return picture
         # The renderer's grey start is taken off again: the difference begins at nothing.
-        return context["picture"] + self.combined(torch.cat(parts, 1)) - 0.5
+        return context["picture"] + picture - 0.5
+
+    def inputs(self, position: Tensor, context: Context) -> Tensor:
+        """Return what a renderer of points takes.
+
+        Args:
+            position: Keypoints of all levels, or of one.
+            context: Of the reference.
+        """
+        parts = [context["appearance"], self.maps(position)]
+        if self.config.residual and position.shape[1] == self.config.total:
+            parts.append(self.maps(context["base_position"]))
+        return torch.cat(parts, 1)
 
     def transported(self, image: Seen, reference: Seen, level: int | None = None) -> Tensor:
         """Return the picture remade from transported features (eqs. 2 and 3).
@@ -200,6 +224,22 @@ class KeypointPyramids(KeypointModel):
             picture = self.render(self.by_level(position)[finest], context, finest)
         return Decoding(picture.clamp(0.0, 1.0), heatmaps=maps)
 
+    @torch.no_grad()
+    def decoder_for(self, encoding: Encoding) -> Decoder:
+        """Return a decoder that keeps what the reference adds to the picture."""
+        if self.training:
+            return super().decoder_for(encoding)
+        c = self.config
+        position, context = require_points(encoding.latents, c.total, encoding.context)
+        first = 0 if self.combined is not None else c.total - c.points[-1]
+        points = Points(c.total, self.maps, first)
+        if "donor" in context:
+            return TransportDecoder(self._fast_renderer, points, context)
+        inputs = self.inputs(position[:, first:], context)
+        return AppearanceDecoder(
+            self._edit_renderer, points, context, inputs, context.get("picture")
+        )
+
     def _edited(self, position: Tensor, context: Context) -> Tensor:
         """The picture with each keypoint's finest features where the keypoint is now."""
         old, base = context["donor_position"], context["base_position"]
@@ -212,5 +252,4 @@ class KeypointPyramids(KeypointModel):
             self.maps(position),
             position - old,
         )
-        decoder = self.levels[-1] if self.combined is None else self.combined
-        return decoder(features)
+        return self.edited_by(features)

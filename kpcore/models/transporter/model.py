@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kpcore.api import Context, Decoding, Encoding, Evidence, Image, KeypointModel
+from kpcore.api import Context, Decoder, Decoding, Encoding, Evidence, Image, KeypointModel
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.transporter.config import TransporterConfig
 from kpcore.nn.conv_norm import ConvStack, Renderer, halving
+from kpcore.nn.edit_rendering import Points, TransportDecoder
 from kpcore.nn.feature_pyramid import FeaturePyramid
+from kpcore.nn.folding import InferenceCopy, fold
 from kpcore.nn.keypoint_head import (
     KeypointHead,
     PyramidKeypoints,
@@ -47,6 +49,7 @@ class Transporter(KeypointModel):
             )
             self.keypoints = PyramidKeypoints(pyramid, self._head(config.pyramid_channels))
         self.decoder = Renderer(self.features.channels, config.decoder_widths, config.norm)
+        self._fast_decoder = InferenceCopy(self.decoder, fold)
 
     def _head(self, channels: int) -> KeypointHead:
         c = self.config
@@ -122,3 +125,12 @@ class Transporter(KeypointModel):
             position - context["donor_position"],
         )
         return Decoding(self.decoder(features).clamp(0.0, 1.0), heatmaps=maps)
+
+    @torch.no_grad()
+    def decoder_for(self, encoding: Encoding) -> Decoder:
+        """Return a decoder that keeps the maps of the reference's keypoints."""
+        if self.training:
+            return super().decoder_for(encoding)
+        count = self.config.keypoints
+        _, context = require_points(encoding.latents, count, encoding.context)
+        return TransportDecoder(self._fast_decoder, Points(count, self.maps), context)
