@@ -61,16 +61,13 @@ def as_one_call(function: Function, *examples: Tensor) -> Function:
             torch.jit.TracerWarning,  # pyright: ignore[reportPrivateImportUsage]
         )
         plain = tuple(example.detach().clone() for example in examples)
-        traced = cast("Function", torch.jit.trace(_plain(function), plain, check_trace=False))
+        followed = [function]
+
+        def call(*inputs: Tensor) -> tuple[Tensor, ...]:
+            return followed[0](*inputs)
+
+        traced = cast("Function", torch.jit.trace(call, plain, check_trace=False))
+        followed.clear()  # a trace keeps what it was made of, and with it a whole model
         for _ in range(_SETTLING):
             traced(*plain)
     return traced
-
-
-def _plain(function: Function) -> Function:
-    """Return a function that is no method, which torch refuses to trace."""
-
-    def call(*inputs: Tensor) -> tuple[Tensor, ...]:
-        return function(*inputs)
-
-    return call

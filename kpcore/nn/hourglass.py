@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -72,11 +73,21 @@ class Hourglass(nn.Module):
             for index, (before, level) in enumerate(zip(starts, shape.up, strict=False))
         )
 
+    @property
+    def first(self) -> nn.Conv2d:
+        """The first convolution."""
+        return cast("nn.Conv2d", cast("nn.Sequential", self.down[0])[0])
+
     def forward(self, maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B c H W"]:
         """Return maps of the same size."""
+        return self.go_on(self.first(maps))
+
+    def go_on(self, maps: Float[Tensor, "B D H W"]) -> Float[Tensor, "B c H W"]:
+        """Return what `forward` does, of what the first convolution gave."""
         kept: list[Tensor] = []
-        for level in self.down:
-            maps = level(maps)
+        for index, level in enumerate(self.down):
+            for layer in list(cast("nn.Sequential", level))[index == 0 :]:
+                maps = layer(maps)
             kept.append(maps)
             maps = F.max_pool2d(maps, 2)
         maps = self.up[0](self.bottom(maps))

@@ -60,7 +60,7 @@ def transport_moved(
     still = (weight * ~moved[..., None, None]).sum(1, keepdim=True)
     out = after[:, :1] * base + still * donor
     rows = moved.any(0).nonzero().flatten() if rows is None else rows
-    for row in rows.split(1):
+    for row in rows[:, None].unbind():
         share = (weight * moved[..., None, None]).index_select(1, row)
         out = out + share * shifted(donor, shift.index_select(1, row)[:, 0])
     return out

@@ -308,7 +308,7 @@ def edits(latents: Latents, count: int, seed: int = 7) -> Iterator[Latents]:
 def test_decoding_edits_equals_decoding_their_result(model):
     encoding = encoded(model, count=1)
     decoder = model.decoder_for(encoding)
-    for latents in edits(encoding.latents, 25):
+    for latents in (encoding.latents, *edits(encoding.latents, 25)):
         ours, want = decoder(latents), model.decode(latents, encoding.context)
         assert gap(ours.image, want.image) <= 1e-5
         assert (ours.layers is None) == (want.layers is None)

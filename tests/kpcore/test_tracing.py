@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import torch
 from torch import nn
 
-from kpcore.tracing import as_one_call
+from kpcore.tracing import as_one_call, one_call
 
 
 def _network() -> nn.Sequential:
@@ -55,3 +57,24 @@ def test_python_goes_on_while_the_call_runs():
     running.clear()
     counter.join()
     assert counted[0] > 1
+
+
+@torch.no_grad()
+def test_a_call_is_kept_as_long_as_its_network_and_holds_nothing():
+    class Owner:
+        def __init__(self) -> None:
+            self.network = _network()
+
+        def draw(self, image):
+            return (self.network(image),)
+
+    owner, image = Owner(), torch.rand(1, 3, 9, 7)
+    for _ in range(2):
+        (found,) = one_call(owner.network, owner.draw, image)
+        assert torch.equal(found, owner.network(image))
+    (found,) = one_call(owner.network, owner.draw, image.repeat(2, 1, 1, 1))
+    assert len(found) == 2
+    network = weakref.ref(owner.network)
+    del owner
+    gc.collect()
+    assert network() is None

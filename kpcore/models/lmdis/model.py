@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import partial
+from typing import Self, cast
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from kpcore.errors import ShapeError
 from kpcore.geometry.coordinates import pixel_centres
 from kpcore.latents import Latents, Topology
 from kpcore.models.lmdis.config import LmdisConfig
+from kpcore.models.lmdis.incremental import EditDecoder, EditPainter
 from kpcore.models.lmdis.networks import Descriptors, describer, detector, painter
 from kpcore.nn.folding import InferenceCopy
 
@@ -64,7 +66,10 @@ class Lmdis(KeypointModel):
             Descriptors(count, config.shared, config.descriptor) if config.descriptor else None
         )
         self.painter = painter(config)
-        self._fast_painter = InferenceCopy(self.painter)
+        self.edit_painter = InferenceCopy(
+            self.painter,
+            partial(EditPainter, landmarks=count, widths=len(config.decoder_sigmas_edge)),
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -162,8 +167,21 @@ class Lmdis(KeypointModel):
         return self.paint(latents, self.recovered(latents))
 
     def decoder_for(self, encoding: Encoding) -> Decoder:
-        """Return a decoder that widens descriptors again only when they change."""
-        return _CachingDecoder(self)
+        """Return a decoder that takes in descriptors again only when they change."""
+        return super().decoder_for(encoding) if self.training else EditDecoder(self)
+
+    def require_landmarks(self, latents: Latents) -> None:
+        """Require all landmarks of a batch of pictures.
+
+        Raises:
+            ShapeError: There are others.
+        """
+        count = self.config.landmarks
+        if latents.count != count or len(latents.batch_shape) != 1:
+            raise ShapeError(
+                f"the latents have {latents.count} particles in a batch of shape "
+                f"{latents.batch_shape}; this model decodes all {count} in a batch (B,)"
+            )
 
     def recovered(self, latents: Latents) -> Float[Tensor, "B N S"] | None:
         """Return each landmark's features in the shared space, the background's last.
@@ -171,37 +189,41 @@ class Lmdis(KeypointModel):
         Raises:
             ShapeError: Another number of landmarks, or of numbers in a descriptor.
         """
-        c = self.config
-        if latents.count != c.landmarks or len(latents.batch_shape) != 1:
-            raise ShapeError(
-                f"the latents have {latents.count} particles in a batch of shape "
-                f"{latents.batch_shape}; this model decodes all {c.landmarks} in a batch (B,)"
-            )
+        self.require_landmarks(latents)
         if self.descriptors is None:
             return None
-        feature = _wide("feature", latents.feature, c.descriptor)
-        background = _wide("background", latents.background, c.descriptor)
+        width = self.config.descriptor
+        feature = _wide("feature", latents.feature, width)
+        background = _wide("background", latents.background, width)
         return self.descriptors.recover(torch.cat([feature, background[:, None]], dim=1))
 
-    def paint(self, latents: Latents, recovered: Float[Tensor, "B N S"] | None) -> Decoding:
-        """Return the picture of landmarks whose features are known (eq. 11 to 14)."""
-        size, maps = self.config.image_size, []
+    def shares(
+        self, position: Float[Tensor, "B K 2"]
+    ) -> tuple[Float[Tensor, "B W N H H"], Float[Tensor, "B K H H"]]:
+        """Return each landmark's share of each place, the background's last (eq. 11 and 12).
+
+        Returns:
+            One set of shares for each width, and the narrowest Gaussians.
+        """
+        size, shares = self.config.image_size, []
         finest: Tensor | None = None
         for sigma in self.config.decoder_sigmas_edge:
             # An edge is 2 in unit coordinates; the density is per squared edge.
             peak = 1.0 / (2.0 * torch.pi * sigma**2)
-            scores = peak * _gaussians(latents.position, 2.0 * sigma, size)
-            scores = torch.cat([scores, torch.ones_like(scores[:, :1])], dim=1)
-            share = scores / scores.sum(1, keepdim=True)
-            finest = scores[:, :-1] / peak if finest is None else finest
-            maps.append(share)
-            if recovered is not None:
-                maps.append(torch.einsum("bnhw,bns->bshw", share, recovered))
-        painter: nn.Module = self.painter
-        if not self.training and not torch.is_grad_enabled():
-            painter = self._fast_painter()
-        drawn = painter(torch.cat(maps, dim=1).contiguous(memory_format=torch.channels_last))
-        return Decoding(drawn.sigmoid(), heatmaps=finest)
+            bumps = _gaussians(position, 2.0 * sigma, size)
+            scores = torch.cat([peak * bumps, torch.ones_like(bumps[:, :1])], dim=1)
+            shares.append(scores / scores.sum(1, keepdim=True))
+            finest = bumps if finest is None else finest
+        return torch.stack(shares, dim=1), cast("Tensor", finest)
+
+    def paint(self, latents: Latents, recovered: Float[Tensor, "B N S"] | None) -> Decoding:
+        """Return the picture of landmarks whose features are known (eq. 11 to 14)."""
+        maps, finest = self.shares(latents.position)
+        if recovered is not None:
+            spread = torch.einsum("bwnhv,bns->bwshv", maps, recovered)
+            maps = torch.cat([maps, spread], dim=2)
+        maps = maps.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        return Decoding(self.painter(maps).sigmoid(), heatmaps=finest)
 
     # -- after training --------------------------------------------------------------------------
     @torch.no_grad()
@@ -245,19 +267,3 @@ def _wide(name: str, value: Tensor | None, width: int) -> Tensor:
         seen = "none" if value is None else f"shape {tuple(value.shape)}"
         raise ShapeError(f"{name} has {seen}; this model takes (..., {width})")
     return value
-
-
-class _CachingDecoder:
-    """Keeps the features in the shared space while descriptors stay."""
-
-    def __init__(self, model: Lmdis) -> None:
-        self._model = model
-        self._of: tuple[Tensor | None, Tensor | None] = (None, None)
-        self._recovered: Tensor | None = None
-
-    def __call__(self, latents: Latents) -> Decoding:
-        """Return the picture."""
-        of = (latents.feature, latents.background)
-        if self._recovered is None or any(a is not b for a, b in zip(of, self._of, strict=True)):
-            self._recovered, self._of = self._model.recovered(latents), of
-        return self._model.paint(latents, self._recovered)
