@@ -43,6 +43,8 @@ class LavaeConfig:
             they are and objects lie at the counted maxima; what is left of the run is appearance
             and sprites, at half the time of a step. The paper has 1: never, though its rate of the
             location network falls to a hundredth.
+        sharpening_rate: Learning rate of appearance and sprites by the run's, from there on: a
+            fixed location stands a higher one, and short runs need it to tell shapes apart.
         auxiliary_steps: Steps in which only the auxiliary VAE learns.
         auxiliary_floor: Weight of its map in the location loss at the end; the paper: 0. With
             little of it, counts of more objects than were seen worsen late in a run.
@@ -78,6 +80,7 @@ class LavaeConfig:
     forced_floor: float = 0.1
     restricted: float = 0.5
     settled: float = 1.0
+    sharpening_rate: float = 1.0
     auxiliary_steps: int = 1_000
     auxiliary_floor: float = 0.0
     auxiliary_height: float = 10.0

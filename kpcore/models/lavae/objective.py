@@ -205,14 +205,22 @@ def _between(value: float, start: float, end: float) -> float:
 
 
 def phases(model: Lavae, config: LavaeConfig) -> Sequence[Phase]:
-    """Everything is trained together; the location network has a rate of its own that falls."""
+    """Everything is trained together; locations, and what lies there, have rates of their own."""
 
     def rate(progress: Progress, run: float) -> float:
         done = _joint(progress, config)
         return run * config.location_rate * config.location_decay**done
 
-    group = Group(model.location, rate)
-    return [Phase("all", model, LavaeObjective(model, config), groups=(group,))]
+    def sharpening(progress: Progress, run: float) -> float:
+        settled = progress.step >= config.settled * progress.steps
+        return run * config.sharpening_rate if settled else run
+
+    groups = (
+        Group(model.location, rate),
+        Group(model.appearance, sharpening),
+        Group(model.sprites, sharpening),
+    )
+    return [Phase("all", model, LavaeObjective(model, config), groups=groups)]
 
 
 def grid_phases(model: GridVaeModel, config: GridVaeConfig) -> Sequence[Phase]:

@@ -259,6 +259,16 @@ def test_locations_settle_and_appearance_goes_on_learning(model: Lavae) -> None:
     assert int(seen) == before
 
 
+def test_what_lies_at_settled_places_learns_at_its_own_rate(model: Lavae) -> None:
+    config = replace(TINY, settled=0.5, sharpening_rate=3.0)
+    (phase,) = FAMILY.phases(model, config)
+    rates = {id(group.module): group.rate for group in phase.groups}
+    for module in (model.appearance, model.sprites):
+        rate = rates[id(module)]
+        assert rate(Progress(49, 100, 0.0), 0.1) == pytest.approx(0.1)
+        assert rate(Progress(50, 100, 0.0), 0.1) == pytest.approx(0.3)
+
+
 def test_an_appearance_begins_with_few_nats() -> None:
     torch.manual_seed(0)
     config = FAMILY.presets["small-mnist"].config
