@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from kpcore.nn.blocks import UpCNN
-from kpcore.nn.doubling import merge_doublings
+from kpcore.nn.doubling import merge_doublings, merge_into_convolutions
 
 M = TypeVar("M", bound=nn.Module)
 F = TypeVar("F", bound=nn.Module)
@@ -30,6 +30,8 @@ def fold(module: M) -> M:
             if isinstance(part, nn.Sequential):
                 _fold_chain(part)
         for part in list(copy.modules()):
+            if isinstance(part, nn.Sequential):
+                merge_into_convolutions(part)
             for name, child in part.named_children():
                 if isinstance(child, UpCNN):
                     setattr(part, name, merge_doublings(child))
