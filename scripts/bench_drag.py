@@ -2,10 +2,11 @@
 
 The studio's own window, with all its panels, runs on the X display of the environment, or on a
 virtual one (Xvfb) that is started when there is none. The model is untrained (speed does not depend
-on the weights); its particles are spread over the picture first. A thread posts mouse events at an
-even rate, as a mouse does, whether or not the window keeps up.
+on the weights), or read from checkpoints, one after the other; its particles are spread over the
+picture first. A thread posts mouse events at an even rate, as a mouse does, whether or not the
+window keeps up.
 
-The last line is one JSON object, times in milliseconds:
+A line is one JSON object, of one model, times in milliseconds:
     preview_p50_ms, preview_p95_ms: from a move to the end of the first paint with the particle at
         that place or at a newer one, in the picture as well as its dot.
     exact_p50_ms, exact_p95_ms: from a move to the end of the first paint that shows the model's own
@@ -239,8 +240,8 @@ def make_studio(folder: Path, slow_ms: float) -> Studio:
     return Studio(session, engine, SettingsStore(folder / "settings"), Thumbnails(post), post)
 
 
-def write_inputs(folder: Path, family: str, preset: str) -> tuple[Path, Path]:
-    """Write an untrained checkpoint and a picture of its size."""
+def write_inputs(folder: Path, options: argparse.Namespace, file: Path | None) -> tuple[Path, Path]:
+    """Return a checkpoint, by itself an untrained one, and write a picture of its size."""
     import numpy as np
     import torch
     from PIL import Image
@@ -248,12 +249,15 @@ def write_inputs(folder: Path, family: str, preset: str) -> tuple[Path, Path]:
     from kpcore import checkpoint, registry
     from kpcore.configuration import to_plain
 
-    torch.manual_seed(0)
-    made = registry.get(family)
-    config = made.presets[preset].config
-    model = made.build(config).eval()
-    weights, picture = folder / "model.safetensors", folder / "picture.png"
-    checkpoint.save(weights, model, checkpoint.Manifest(family, to_plain(config)))
+    weights, picture = file or folder / "model.safetensors", folder / "picture.png"
+    if file is None:
+        torch.manual_seed(0)
+        made = registry.get(options.family)
+        config = made.presets[options.preset].config
+        model = made.build(config).eval()
+        checkpoint.save(weights, model, checkpoint.Manifest(options.family, to_plain(config)))
+    else:
+        model = checkpoint.load(file)
     height, width = model.capabilities.image_size
     noise = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
     Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC).save(picture)
@@ -285,7 +289,7 @@ def spread_particles(session: Session) -> None:
 
 
 def drag(
-    options: argparse.Namespace, moves: int, slow_ms: float
+    options: argparse.Namespace, file: Path | None, moves: int, slow_ms: float
 ) -> tuple[Measured, dict[str, Any]]:
     """Open the studio in a window and drag."""
     from PySide6.QtCore import QEventLoop, QTimer
@@ -308,7 +312,7 @@ def drag(
         session.noticed.connect(lambda notice: print(notice.text, file=sys.stderr))
         window = MainWindow(studio, Theme(application, "dark"))
         window.show()
-        weights, picture = write_inputs(folder, options.family, options.preset)
+        weights, picture = write_inputs(folder, options, file)
         engine.open_pair(str(weights), str(picture), "cpu")
         deadline = time.monotonic() + 120.0
         while session.latents is None and time.monotonic() < deadline:
@@ -349,6 +353,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--family", default="dlp-object")
     parser.add_argument("--preset", default="traffic")
+    parser.add_argument(
+        "--checkpoint", type=Path, nargs="+", default=[None], help="measure these models instead"
+    )
     parser.add_argument("--moves", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=120.0, help="moves per second")
     parser.add_argument("--slow-decoder-ms", type=float, default=200.0)
@@ -359,17 +366,24 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    load = [round(value, 1) for value in os.getloadavg()]
     with display():
         from PySide6.QtWidgets import QApplication
 
         application = QApplication([])
-        fast, facts = drag(options, options.moves, 0.0)
-        slow, _ = drag(options, options.slow_moves, options.slow_decoder_ms)
+        for file in options.checkpoint:
+            print(json.dumps(figures(options, file)), flush=True)
         application.quit()
+
+
+def figures(options: argparse.Namespace, file: Path | None) -> dict[str, Any]:
+    """Run both drags of one model and return what was measured."""
+    load = [round(value, 1) for value in os.getloadavg()]
+    fast, facts = drag(options, file, options.moves, 0.0)
+    slow, _ = drag(options, file, options.slow_moves, options.slow_decoder_ms)
     from kpcore.training.device import machine
 
-    figures = {
+    named = {"family": options.family, "preset": options.preset}
+    return {
         "preview_p50_ms": percentile(fast.preview, 50),
         "preview_p95_ms": percentile(fast.preview, 95),
         "exact_p50_ms": percentile(fast.exact, 50),
@@ -381,13 +395,11 @@ def main() -> None:
         "moves": len(fast.preview),
         "decoded": len(fast.exact),
         "slow_decoder_ms": options.slow_decoder_ms,
-        "family": options.family,
-        "preset": options.preset,
+        **(named if file is None else {"checkpoint": file.name}),
         **facts,
         "load_before": load,
         "machine": machine(),
     }
-    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
