@@ -39,6 +39,7 @@ _FLAT = KeyNetConfig(
     head_widths=(128, 128),
     softmax="joint",
     reconstruction="mse",
+    border=(0.0, 0.0),
 )
 _SMALL_FLAT = KeyNetConfig(
     image_size=64,
@@ -51,7 +52,19 @@ _SMALL_FLAT = KeyNetConfig(
     softmax="joint",
     softmax_gain=4.0,
     reconstruction="mse",
+    border=(0.0, 0.0),
     reference_within=50,
+)
+_FACES = KeyNetConfig(
+    image_size=32,
+    keypoints=30,
+    widths=(8, 32, 64),
+    renderer_widths=(64, 32, 8),
+    softmax="joint",
+    softmax_gain=4.0,
+    sigma=0.2,
+    reconstruction="edges",
+    mirror=True,
 )
 _COUNTS = (10, 20, 30)
 
@@ -76,6 +89,20 @@ PRESETS = MappingProxyType(
             )
             for count in _COUNTS
         },
+        "faces-30": Preset(
+            _FACES,
+            Recipe(
+                batch=16,
+                learning_rate=2e-3,
+                steps=4500,
+                epochs=None,
+                milestones=(0.6, 0.85),
+                decay=0.3,
+                rise=50,
+                adam_eps=1e-8,
+            ),
+            "32 x 32, 30 keypoints, edges in the loss: photographs of faces on a CPU",
+        ),
         "tabletop": Preset(
             replace(
                 _SMALL_FLAT,

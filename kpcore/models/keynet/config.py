@@ -33,7 +33,14 @@ class KeyNetConfig:
         residual: Render the difference to the reference rather than the picture, with the
             reference's keypoints as further input (Minderer et al., 2019): the ground stays as
             sharp as the reference.
-        reconstruction: "vgg" perceptual loss or "mse" of pixels.
+        reconstruction: "vgg" perceptual loss, "mse" of pixels, or "edges": pixels and the slopes
+            of grey values at three scales, each divided by a running mean of itself.
+        border: Shares of the side, at each edge of the picture, that weigh nothing in the loss,
+            and over which the weight then rises (Jakab et al.: 10 and 20 of 128 pixels);
+            "vgg" weighs all alike.
+        mirror: Mirror half of the pictures while training.
+        equivariance: Weight of the squared distance between the keypoints of a picture and those
+            of its warp, brought back; 0, as in the paper, leaves it out.
         vgg_weights: Path of torchvision's VGG16; empty downloads it once.
         reference_within: Frames from which the reference is drawn, before or after the picture.
     """
@@ -51,7 +58,10 @@ class KeyNetConfig:
     sigma: float = 0.1
     norm: Norm = "batch"
     residual: bool = False
-    reconstruction: Literal["vgg", "mse"] = "vgg"
+    reconstruction: Literal["vgg", "mse", "edges"] = "vgg"
+    border: tuple[float, float] = (10 / 128, 20 / 128)
+    mirror: bool = False
+    equivariance: float = 0.0
     vgg_weights: str = ""
     reference_within: int = 250
 
@@ -62,6 +72,12 @@ class KeyNetConfig:
             raise InputError(
                 f"reference_within is {self.reference_within}; accepted is 1 or more frames"
             )
+        if min(self.border) < 0.0 or sum(self.border) >= 0.5:
+            raise InputError(
+                f"border is {self.border}; accepted are two shares from 0 whose sum is under 0.5"
+            )
+        if self.equivariance < 0.0:
+            raise InputError(f"equivariance is {self.equivariance}; accepted is 0 or more")
         halvings = len(self.widths) - 1
         if halvings < 0 or self.image_size % 2**halvings:
             raise InputError(

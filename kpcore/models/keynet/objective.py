@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kpcore.api import Batch, LossReport, Phase, Progress
-from kpcore.geometry.warps import two_views
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kpcore.api import Batch, Image, LossReport, Phase, Progress
+from kpcore.geometry.coordinates import to_corner_aligned
+from kpcore.geometry.warps import KEYNET_TARGET, Views, warped_views
 from kpcore.losses.perceptual import PerceptualLoss
-from kpcore.losses.reconstruction import psnr_db, squared_error
+from kpcore.losses.reconstruction import (
+    RunningBalance,
+    border_window,
+    edge_errors,
+    psnr_db,
+    squared_error,
+)
 from kpcore.models.keynet.config import KeyNetConfig
 from kpcore.models.keynet.model import KeyNet
+
+_MARGIN = 1 / 8
+"""Of the picture's side, repeated at each edge while it is warped; 16 pixels of 128."""
 
 
 class KeyNetObjective:
@@ -19,7 +33,9 @@ class KeyNetObjective:
 
     Departs: the published loss weighs the features of a VGG16 that learned to colour grey
     pictures, each by a running mean of its own size; here the ordinary VGG16's are summed, or
-    pixels alone are compared ("mse").
+    pixels alone are compared ("mse"), or pixels and edges, each by its running mean ("edges").
+    Mirrored pictures and the equivariance of keypoints are not in the paper; both are off unless
+    asked for.
     """
 
     def __init__(self, model: KeyNet, config: KeyNetConfig) -> None:
@@ -29,24 +45,66 @@ class KeyNetObjective:
             DataError: The perceptual loss has no weights.
         """
         self._model = model
+        self._config = config
         self._perceptual = (
             PerceptualLoss(config.vgg_weights) if config.reconstruction == "vgg" else None
         )
+        self._window = border_window(config.image_size, *config.border)
+        self._balance = RunningBalance()
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss of a batch."""
-        image, reference = two_views(batch.image, batch.reference)
+        views = self._views(batch)
+        image, reference = (
+            picture.contiguous(memory_format=torch.channels_last)
+            for picture in (views.image, views.reference)
+        )
         position = self._model.keypoints(image)
         picture, _ = self._model.render(position, self._model.look(reference))
-        difference = (
-            squared_error if self._perceptual is None else self._perceptual.to(image.device)
-        )
-        terms = {"reconstruction": difference(picture, image)}
+        terms = self._difference(picture, image)
+        if self._config.equivariance:
+            terms["equivariance"] = self._equivariance(position, reference, views)
         monitors = {
             "psnr_db": psnr_db(picture.detach(), image),
             "spread": position.detach().std(1).mean(),
         }
-        return LossReport(terms["reconstruction"], terms, monitors)
+        return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+    def _views(self, batch: Batch) -> Views:
+        image, reference = batch.image, batch.reference
+        if self._config.mirror:
+            flip = torch.rand(len(image), 1, 1, 1, device=image.device) < 0.5
+            image = torch.where(flip, image.flip(-1), image)
+            if reference is not None:
+                reference = torch.where(flip, reference.flip(-1), reference)
+        if reference is not None:
+            return Views(image, reference)
+        return warped_views(image, KEYNET_TARGET, round(_MARGIN * self._config.image_size))
+
+    def _difference(self, picture: Image, image: Image) -> dict[str, Tensor]:
+        """How far the reconstruction is from the picture."""
+        if self._perceptual is not None:
+            return {"reconstruction": self._perceptual.to(image.device)(picture, image)}
+        weight = self._window = self._window.to(image.device)
+        root = weight.sqrt()
+        pixels = squared_error(picture * root, image * root)
+        if self._config.reconstruction == "mse":
+            return {"reconstruction": pixels}
+        edges = edge_errors(picture, image, weight)
+        named = {f"edges_{2**level}": error for level, error in enumerate(edges)}
+        return self._balance({"reconstruction": pixels, **named})
+
+    def _equivariance(
+        self, position: Float[Tensor, "B K 2"], reference: Image, views: Views
+    ) -> Tensor:
+        """How far keypoints of the warped picture are from those of the picture, times weight."""
+        if views.grid is None:
+            return position.new_zeros(())
+        side = self._config.image_size
+        found = to_corner_aligned(self._model.keypoints(reference), side)
+        back, own = views.to_image(found), to_corner_aligned(position, side)
+        inside = (back.abs() < 1.0).all(-1, keepdim=True)
+        return self._config.equivariance * ((back - own) * inside).square().sum(-1).mean()
 
 
 def phases(model: KeyNet, config: KeyNetConfig) -> Sequence[Phase]:

@@ -76,6 +76,65 @@ def test_stills_are_explained_from_a_warp_of_themselves_and_frames_from_their_re
     assert objective(Batch(image), NOW).total.isfinite()
 
 
+def _report(config: KeyNetConfig, batch: Batch, seed: int = 0):
+    torch.manual_seed(seed)
+    objective = KeyNetObjective(KeyNet(config), config)
+    torch.manual_seed(seed)
+    return objective(batch, NOW)
+
+
+def test_what_lies_at_the_border_does_not_enter_the_loss():
+    torch.manual_seed(0)
+    config = replace(TINY, border=(0.25, 0.0))
+    objective = KeyNetObjective(KeyNet(config).eval(), config)
+    made, image = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    other = image.clone()
+    other[..., :8] = 0.0
+    for reconstruction in ("mse", "edges"):
+        config = replace(config, reconstruction=reconstruction)
+        losses = []
+        for target in (image, other):
+            objective = KeyNetObjective(KeyNet(config), config)
+            losses.append(objective._difference(made, target)["reconstruction"])
+        assert torch.equal(losses[0], losses[1])
+
+
+def test_the_edges_form_begins_with_four_terms_that_weigh_alike():
+    torch.manual_seed(0)
+    report = _report(replace(TINY, reconstruction="edges"), Batch(torch.rand(4, 3, 32, 32)))
+    assert list(report.terms) == ["reconstruction", "edges_1", "edges_2", "edges_4"]
+    assert [float(term.detach()) for term in report.terms.values()] == pytest.approx([1.0] * 4)
+    report.total.backward()
+
+
+def test_mirroring_flips_picture_and_reference_together():
+    torch.manual_seed(0)
+    config = replace(TINY, mirror=True)
+    objective = KeyNetObjective(KeyNet(config), config)
+    image = torch.rand(16, 3, 32, 32)
+    views = objective._views(Batch(image, image))
+    assert torch.equal(views.image, views.reference)
+    flipped = (views.image == image.flip(-1)).flatten(1).all(1)
+    kept = (views.image == image).flatten(1).all(1)
+    assert flipped.any()
+    assert kept.any()
+    assert (flipped ^ kept).all()
+
+
+def test_equivariance_is_asked_of_warps_only_and_only_when_wanted():
+    torch.manual_seed(0)
+    image = torch.rand(4, 3, 32, 32)
+    wanted = replace(TINY, equivariance=2.0)
+    assert "equivariance" not in _report(TINY, Batch(image)).terms
+    single, double = (
+        _report(replace(TINY, equivariance=weight), Batch(image)).terms["equivariance"].detach()
+        for weight in (1.0, 2.0)
+    )
+    assert float(single) > 0.0
+    assert float(double) == pytest.approx(2.0 * float(single), rel=1e-4)
+    assert float(_report(wanted, Batch(image, image)).terms["equivariance"].detach()) == 0.0
+
+
 def test_a_context_is_needed_and_asked_for():
     model = KeyNet(TINY).eval()
     latents = model.encode(torch.rand(1, 3, 32, 32)).latents
@@ -85,7 +144,15 @@ def test_a_context_is_needed_and_asked_for():
 
 @pytest.mark.parametrize(
     "fields",
-    [{"keypoints": 0}, {"image_size": 31}, {"renderer_widths": (8,)}, {"reference_within": 0}],
+    [
+        {"keypoints": 0},
+        {"image_size": 31},
+        {"renderer_widths": (8,)},
+        {"reference_within": 0},
+        {"border": (0.3, 0.2)},
+        {"border": (-0.1, 0.2)},
+        {"equivariance": -1.0},
+    ],
 )
 def test_impossible_sizes_are_refused(fields):
     with pytest.raises(InputError):
