@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from kpcore.api import KeypointModel
+from kpcore.configuration import from_plain
 from kpcore.data.labelled import Facts, LabelledPictures, framed
 from kpcore.data.labelled_scenes import SceneLabels
 from kpcore.data.public import open_labelled
@@ -107,9 +108,12 @@ def open_pictures(subject: Subject, count: int) -> LabelledPictures:
 
 
 def framing_of(subject: Subject) -> FramingRule:
-    """Return how the model's pictures were framed in training."""
-    told = subject.trained_on.get("framing") or {}
-    return FramingRule(fit=told.get("fit", "crop"))
+    """Return how the model's pictures were framed in training.
+
+    A box is in pixels of the files trained on; procedural scenes are shown whole.
+    """
+    rule = from_plain(FramingRule, subject.trained_on.get("framing") or {})
+    return replace(rule, box=None) if are_scenes(subject.data) else rule
 
 
 def spread(rows: Sequence[int], count: int) -> list[int]:

@@ -11,7 +11,7 @@ from kpcore.data.labelled_scenes import SceneLabels
 from kpcore.data.synthetic import SCENES
 from kpcore.errors import InputError
 from kpcore.evaluation.protocols import Subject
-from kpcore.evaluation.protocols.landmarks import LandmarkOptions, run
+from kpcore.evaluation.protocols.landmarks import LandmarkOptions, framing_of, run
 from kpcore.latents import Latents, Topology
 from tests.toy_family import Toy, ToyConfig
 
@@ -89,3 +89,11 @@ def test_all_scenes_are_labelled_pictures(name: str) -> None:
 def test_options_out_of_range_are_refused() -> None:
     with pytest.raises(InputError, match="pictures"):
         replace(LandmarkOptions(), pictures=1)
+
+
+def test_pictures_are_framed_by_the_box_trained_on_but_scenes_are_shown_whole() -> None:
+    framing = {"framing": {"fit": "crop", "box": [16, 16, 112, 112]}}
+    toy, checkpoint = Toy(ToyConfig()), Path("model.safetensors")
+    files = framing_of(Subject(toy, checkpoint, "landmarks:faces", framing))
+    assert files.box == (16, 16, 112, 112)
+    assert framing_of(Subject(toy, checkpoint, "cartoon-faces", framing)).box is None
