@@ -33,6 +33,9 @@ SCENES: Mapping[str, SceneSource] = MappingProxyType(
         "bouncing": Bouncing(),
         "stick-figures": StickFigures(),
         "tabletop": Tabletop(),
+        "tabletop-rearranged": Tabletop(
+            "robot arm and three toys, put elsewhere from frame to frame", rearranged=True
+        ),
         "cartoon-faces": CartoonFaces(),
         "cartoon-faces-wild": CartoonFaces("wild", "one drawn face anywhere"),
         "several-faces": CartoonFaces("several", "two or three drawn faces"),

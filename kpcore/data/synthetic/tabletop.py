@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,10 +96,15 @@ class Tabletop:
     Stands in for the Bot-and-Objects videos of Keypoint Pyramids: 30 frames of random moves of a
     gripper among three toys on one table.
 
+    Rearranged, the arm and the toys stand elsewhere from one frame to the next, each with even
+    odds, rather than being moved by the gripper: in pushed clips a pair of frames differs by the
+    arm and little else, and keypoints learned from pairs heed what differs.
+
     Source: other_systems.md section 8, tabletop.
     """
 
     title: str = "robot arm and three toys on a table"
+    rearranged: bool = False
 
     def _world(
         self, seed: int, index: int, frames: int
@@ -109,11 +115,7 @@ class Tabletop:
         light = float(random.uniform(0.85, 1.08))
         toys = np.zeros((TOYS, 2))
         for number in range(TOYS):
-            for _ in range(200):
-                toys[number] = random.uniform([0.15, 0.30], [0.85, 0.85])
-                gaps = np.hypot(*(toys[:number] - toys[number]).T)
-                if (gaps > radius[:number] + radius[number] + 0.02).all():
-                    break
+            _put(random, toys, radius, number, range(number))
         angle = random.uniform(-np.pi, np.pi, TOYS)
         tip = random.uniform([0.2, 0.2], [0.8, 0.6])
         goal, tips, places, angles = tip.copy(), [], [], []
@@ -121,6 +123,9 @@ class Tabletop:
             tips.append(tip.copy())
             places.append(toys.copy())
             angles.append(angle.copy())
+            if self.rearranged:
+                tip = _rearrange(random, tip, toys, angle, radius)
+                continue
             if np.hypot(*(goal - tip)) < 0.06:
                 # Mostly through a toy and on, so that toys are often displaced.
                 aim = toys[int(random.integers(TOYS))] + random.normal(0.0, 0.1, 2)
@@ -183,6 +188,36 @@ class Tabletop:
         wood = np.asarray([0.62, 0.55, 0.46], np.float32) * np.float32(light)
         ground = wood[:, None, None] * (1.0 + grain[None, :, None] + 0.0 * grain[None, None, :])
         return np.clip(ground, 0.0, 1.0), bodies
+
+
+def _put(
+    random: np.random.Generator,
+    toys: ndarray,
+    radius: ndarray,
+    number: int,
+    others: Sequence[int],
+) -> None:
+    """Put a toy where it is clear of some others, if such a place is found."""
+    kept = list(others)
+    for _ in range(200):
+        toys[number] = random.uniform([0.15, 0.30], [0.85, 0.85])
+        gaps = np.hypot(*(toys[kept] - toys[number]).T)
+        if (gaps > radius[kept] + radius[number] + 0.02).all():
+            break
+
+
+def _rearrange(
+    random: np.random.Generator, tip: ndarray, toys: ndarray, angle: ndarray, radius: ndarray
+) -> ndarray:
+    """Put about half of the toys elsewhere, turned, and return where the gripper is now."""
+    for number in range(TOYS):
+        if random.random() < 0.5:
+            _put(random, toys, radius, number, [n for n in range(TOYS) if n != number])
+            angle[number] = random.uniform(-np.pi, np.pi)
+    if random.random() < 0.5:
+        tip = random.uniform([0.12, 0.12], [0.88, 0.68])
+    _push(tip, toys, angle, radius)
+    return tip
 
 
 def _push(tip: ndarray, toys: ndarray, angle: ndarray, radius: ndarray) -> None:

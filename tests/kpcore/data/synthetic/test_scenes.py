@@ -10,6 +10,8 @@ from kpcore.data.synthetic.multi_dsprites import COLOURS, LARGEST, MultiDSprites
 from kpcore.data.synthetic.traffic import Traffic
 
 NAMES = sorted(SCENES)
+LEAPING = {"tabletop-rearranged"}
+"""Clips whose frames share their things and not their places."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,7 +37,7 @@ def test_a_clip_begins_with_its_sample_and_goes_on_smoothly(name: str) -> None:
     assert np.array_equal(first.mask, still.mask)
     shown = (clip.visible[1:] > 0) & (clip.visible[:-1] > 0)
     step = np.abs(np.diff(clip.position, axis=0)).max(axis=-1)
-    assert step[shown].max(initial=0.0) < 0.2
+    assert (step[shown].max(initial=0.0) < 0.2) != (name in LEAPING)
     if len(clip.identity):
         assert step[shown].max() > 0.0
 

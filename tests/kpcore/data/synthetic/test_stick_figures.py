@@ -100,3 +100,18 @@ def test_both_scenes_know_landmarks_of_their_pictures():
     last_link = Tabletop().sample(0, 1, 64).position[-1]
     assert np.abs(tip - last_link).max() < ARM[2] + 0.02, "the gripper's middle is near its tip"
     assert FIGURES.landmark_facts.mirrored == PAIRS
+
+
+def test_rearranged_tables_differ_by_arm_and_by_every_toy() -> None:
+    scenes, pushed = Tabletop(rearranged=True), Tabletop()
+    for index in range(3):
+        truth, slow = scenes.truth(0, index, FRAMES), pushed.truth(0, index, FRAMES)
+        assert np.array_equal(truth.toys[0], slow.toys[0]), "clips begin alike"
+        step = np.abs(np.diff(truth.toys, axis=0)).max(-1)
+        moved = step > 0.1
+        assert (moved.mean(0) > 0.2).all()
+        assert (moved.mean(0) < 0.8).all(), "some stay from frame to frame"
+        assert step.mean() > 3.0 * np.abs(np.diff(slow.toys, axis=0)).max(-1).mean()
+        assert np.abs(truth.toys).max() <= 0.82
+        gaps = np.hypot(*np.moveaxis(truth.toys[:, 0] - truth.toys[:, 1], -1, 0))
+        assert gaps.min() > 0.2, "toys are clear of one another"
