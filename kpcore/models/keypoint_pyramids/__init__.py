@@ -44,7 +44,7 @@ _SMALL = PyramidsConfig(
     softmax_gain=4.0,
     appearance_widths=(8, 24, 48),
     renderer_widths=(48, 24, 8),
-    level_channels=(48, 24),
+    level_channels=(96, 48),
     reference_within=50,
 )
 
