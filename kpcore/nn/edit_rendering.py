@@ -135,27 +135,43 @@ class TransportDecoder:
         """
         self._renderer, self._points, self._context = renderer, points, context
         self._base_maps = points.maps(context["base_position"])[:, points.first :]
+        self._old = context["donor_position"].tolist()
 
     @torch.no_grad()
     def __call__(self, latents: Latents) -> Decoding:
         """Return the picture of these latents."""
         position, context = require_points(latents, self._points.count, self._context)
-        shift = (position - context["donor_position"])[:, self._points.first :]
-        rows = (shift != 0.0).any(-1).any(0).nonzero().flatten()
-        inputs = (position, shift, rows, context["base"], context["donor"], self._base_maps)
+        inputs = (
+            position, context["donor_position"], self._moved(position),
+            context["base"], context["donor"], self._base_maps,
+        )  # fmt: skip
         image, maps = one_call(self._renderer(), self._draw, *inputs)
         return Decoding(image, heatmaps=maps)
+
+    def _moved(self, position: Tensor) -> Int[Tensor, " n"]:
+        """Return which of the drawn keypoints moved in any picture.
+
+        In Python, which does not hand the interpreter's lock over between its steps.
+        """
+        moved = {
+            row - self._points.first
+            for here, there in zip(position.tolist(), self._old, strict=True)
+            for row, (new, old) in enumerate(zip(here, there, strict=True))
+            if new != old and row >= self._points.first
+        }
+        return torch.tensor(sorted(moved), dtype=torch.long, device=position.device)
 
     def _draw(
         self,
         position: Tensor,
-        shift: Tensor,
+        old: Tensor,
         rows: Int[Tensor, " n"],
         base: Tensor,
         donor: Tensor,
         base_maps: Tensor,
     ) -> tuple[Tensor, Tensor]:
         maps = self._points.maps(position)
+        shift = (position - old)[:, self._points.first :]
         drawn = maps[:, self._points.first :]
         features = transport_moved(base, donor, base_maps, drawn, shift, rows)
         return self._renderer()(features).clamp(0.0, 1.0), maps

@@ -15,7 +15,7 @@ from kpcore.capabilities import Capabilities
 from kpcore.errors import ShapeError
 from kpcore.latents import Latents, Topology
 from kpcore.models.tusk.config import TuskConfig
-from kpcore.models.tusk.incremental import BlendingDecoder, SummingDecoder
+from kpcore.models.tusk.incremental import BlendingDecoder, SummingDecoder, without_gradients
 from kpcore.models.tusk.networks import (
     MapDecoder,
     MapEncoder,
@@ -27,6 +27,7 @@ from kpcore.models.tusk.networks import (
     smoothed,
     splats,
 )
+from kpcore.nn.folding import InferenceCopy
 
 _MOST = 4
 """At inference there may be so many times the keypoints of training (sec. 4: more objects)."""
@@ -86,6 +87,7 @@ class Tusk(KeypointModel):
         super().__init__()
         self.config = config
         self.networks = Networks(config)
+        self.edit_decoder = InferenceCopy(self.networks.decoder, without_gradients)
         self.prototypes = Prototypes(config.prototypes, config.descriptor)
         self.centre = nn.BatchNorm1d(config.descriptor, affine=False) if config.centred else None
 
@@ -190,6 +192,14 @@ class Tusk(KeypointModel):
         Raises:
             ShapeError: No batch, no features, or features of another width.
         """
+        return self.found(*self.given(latents))
+
+    def given(self, latents: Latents) -> tuple[Tensor, Tensor, Tensor]:
+        """Return position, presence and feature of keypoints.
+
+        Raises:
+            ShapeError: No batch, no features, or features of another width.
+        """
         c, feature = self.config, latents.feature
         if feature is None or feature.shape[-1] != c.descriptor or feature.ndim != 3:
             seen = "none" if feature is None else f"shape {tuple(feature.shape)}"
@@ -197,7 +207,16 @@ class Tusk(KeypointModel):
         shown = latents.presence
         if shown is None:
             shown = torch.ones_like(latents.position[..., 0])
-        return Keypoints(latents.position, shown, F.normalize(feature, dim=-1))
+        return latents.position, shown, feature
+
+    @staticmethod
+    def found(
+        position: Float[Tensor, "B K 2"],
+        presence: Float[Tensor, "B K"],
+        feature: Float[Tensor, "B K C"],
+    ) -> Keypoints:
+        """Return keypoints whose features may have any length."""
+        return Keypoints(position, presence, F.normalize(feature, dim=-1))
 
     def drawn(self, found: Keypoints) -> Image:
         """Return the pictures decoded from the sum of the keypoints' maps."""

@@ -86,13 +86,13 @@ def test_only_a_changed_keypoint_is_decoded_again(monkeypatch):
     decoder = model.decoder_for(encoding)
     decoder(encoding.latents)
     passed: list[int] = []
-    draw = incremental.drawing
+    call = incremental.one_call
 
-    def counted(decoder, maps):
-        passed.append(len(maps))
-        return draw(decoder, maps)
+    def counted(network, function, rows):
+        passed.append(rows.shape[1])
+        return call(network, function, rows)
 
-    monkeypatch.setattr(incremental, "drawing", counted)
+    monkeypatch.setattr(incremental, "one_call", counted)
     moved = encoding.latents.with_rows("position", [2], [[0.5, -0.5]])
     picture = decoder(moved).image
     assert passed == [1]
