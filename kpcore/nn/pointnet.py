@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -73,18 +74,19 @@ class PointNet(nn.Module):
     (each particle its own neighbour), a global max, and a small decoder.
     """
 
-    def __init__(self, features: int, maps: int, side: int) -> None:
+    def __init__(self, features: int, maps: int, side: int, widths: Sequence[int] = WIDTHS) -> None:
         """Make the layers.
 
         Args:
             features: Numbers per particle beside its position.
             maps: K, how many maps come out.
             side: Of a map; a power of two, at least 8.
+            widths: Of the layers.
         """
         super().__init__()
-        widths = (features + 2, *WIDTHS)
-        self.layers = nn.ModuleList(PointNetLayer(a, b) for a, b in pairwise(widths))
-        self.seed = nn.Sequential(nn.Linear(WIDTHS[-1], maps * _SEED_SIDE**2), nn.ReLU())
+        ends = (features + 2, *widths)
+        self.layers = nn.ModuleList(PointNetLayer(a, b) for a, b in pairwise(ends))
+        self.seed = nn.Sequential(nn.Linear(widths[-1], maps * _SEED_SIDE**2), nn.ReLU())
         doublings = (side // _SEED_SIDE).bit_length() - 1
         self.grow = nn.Sequential(
             *(ConvBlock(maps, maps, activation="leaky", double=True) for _ in range(doublings))

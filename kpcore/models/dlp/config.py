@@ -164,6 +164,15 @@ class MaskedConfig(DLPConfig):
         mask_threshold: a heatmap above this belongs to a particle.
         appearance: where features are read from: "maps" a small glimpse of the encoder's maps, as
             the published weights need, or "image" a glimpse of the picture, as the paper says.
+        positions: how maps become positions: "linear" by fully connected layers, as published, or
+            "softmax" by a spatial softmax over each map (KeyNet), which needs far fewer pictures.
+        graph_widths: of the layers of the graph network.
+        light_warp: strength of the warp that the posterior sees, as a share of the prior's.
+        equivariance: weight of the squared distance between particles of the lightly warped
+            picture and those of the strongly warped one, traced back. Neither paper nor published
+            code has this term or the next two; 0 leaves each out.
+        concentration: weight of the variance, within its map's softmax, of each particle.
+        separation: weight of a penalty on particles nearer to each other than about 0.15.
     """
 
     particles: int = 30
@@ -175,6 +184,12 @@ class MaskedConfig(DLPConfig):
     tps_pairs: bool = True
     mask_threshold: float = 0.2
     appearance: Literal["maps", "image"] = "maps"
+    positions: Literal["linear", "softmax"] = "linear"
+    graph_widths: tuple[int, ...] = (64, 128, 256, 512)
+    light_warp: float = 0.1
+    equivariance: float = 0.0
+    concentration: float = 0.0
+    separation: float = 0.0
 
     def __post_init__(self) -> None:
         DLPConfig.__post_init__(self)
@@ -183,4 +198,16 @@ class MaskedConfig(DLPConfig):
             raise InputError(
                 f"anchor {self.anchor} gives glimpses of side {side} in the {self.appearance}; "
                 f"choose one that gives an even number, at least 2 (4 in the image)"
+            )
+        if not self.graph_widths or min(self.graph_widths) < 1:
+            raise InputError(f"graph_widths is {self.graph_widths}; give one width or more")
+        if self.equivariance and not self.tps_pairs:
+            raise InputError(
+                "equivariance compares two warps of a picture, and tps_pairs is off; turn it on, "
+                "or set equivariance to 0"
+            )
+        if self.concentration and self.positions != "softmax":
+            raise InputError(
+                f"concentration is of maps under a softmax, and positions is "
+                f"'{self.positions}'; use softmax, or set concentration to 0"
             )

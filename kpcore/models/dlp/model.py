@@ -25,6 +25,7 @@ from kpcore.models.dlp.encoders import (
     MapAppearance,
     PositionEncoder,
     PresenceEncoder,
+    SoftmaxPositionEncoder,
 )
 from kpcore.models.dlp.incremental import IncrementalDecoder, MaskedDecoder
 from kpcore.models.dlp.particles import Normal, Particles
@@ -55,7 +56,7 @@ class Networks(nn.Module):
     def __init__(
         self,
         *,
-        position: PositionEncoder,
+        position: PositionEncoder | SoftmaxPositionEncoder,
         presence: PresenceEncoder | AlwaysPresent,
         appearance: ImageAppearance | MapAppearance,
         background: BackgroundEncoder,
@@ -216,15 +217,19 @@ def build_object(config: ObjectConfig) -> DLP:
 def build_masked(config: MaskedConfig) -> DLP:
     """Return an untrained Masked model."""
     appearance = {"maps": MapAppearance, "image": ImageAppearance}[config.appearance]
+    position = {"linear": PositionEncoder, "softmax": SoftmaxPositionEncoder}[config.positions]
     networks = Networks(
-        position=PositionEncoder(config),
+        position=position(config),
         presence=AlwaysPresent(),
         appearance=appearance(config),
         background=BackgroundEncoder(config, HeatLeft(config)),
         renderer=MaskedRenderer(config),
     )
     able = _capabilities(config, layers=False, glimpse_px=0)
-    return DLP(config, networks, able, MaskedDecoder)
+    model = DLP(config, networks, able, MaskedDecoder)
+    if isinstance(networks.position, SoftmaxPositionEncoder):
+        networks.position.start()
+    return model
 
 
 def _capabilities(config: DLPConfig, *, layers: bool, glimpse_px: int) -> Capabilities:

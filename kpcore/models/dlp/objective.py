@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.api import Batch, Image, LossReport, Phase, Progress
-from kpcore.geometry.warps import warp_pair
+from kpcore.geometry.coordinates import corner_aligned
+from kpcore.geometry.warps import Views, warped_views
 from kpcore.geometry.windows import composite_windows
 from kpcore.losses.kl import chamfer_kl, gaussian_kl, paired_kl
 from kpcore.losses.perceptual import PerceptualLoss
@@ -69,15 +70,16 @@ class DLPObjective(ABC):
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss of a batch."""
-        image, prior_image = self._pair(batch.image)
-        sample = self.sample(image, progress)
+        views = self._pair(batch.image)
+        sample = self.sample(views.image, progress)
         reconstruction, monitors = self.reconstruct(sample, progress)
         weight = self.kl_weight(progress)
         feature = gaussian_kl(sample.feature.mean, sample.feature.log_var).sum((-1, -2)).mean()
         terms = {
             "reconstruction": reconstruction,
-            "chamfer_kl": weight * self._position_kl(sample.position, prior_image),
+            "chamfer_kl": weight * self._position_kl(sample.position, views.reference),
             "feature_kl": weight * self._c.feature_balance * feature,
+            **self.constraints(sample, views),
         }
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
 
@@ -86,6 +88,15 @@ class DLPObjective(ABC):
         self, sample: Sample, progress: Progress
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Return how badly the draw is reconstructed, and what is only watched."""
+
+    def constraints(self, sample: Sample, views: Views) -> dict[str, Tensor]:
+        """Return further terms of the loss, weighted."""
+        return {}
+
+    @property
+    def light_warp(self) -> float:
+        """Strength of the warp that the posterior sees, as a share of the prior's."""
+        return 0.1
 
     def seen_presence(
         self, presence: Float[Tensor, "B K"], progress: Progress
@@ -127,12 +138,12 @@ class DLPObjective(ABC):
             image, found.maps, found.position, feature, found.presence, glimpses, particles
         )
 
-    def _pair(self, image: Image) -> tuple[Image, Image]:
-        """What the posterior sees and what the prior sees."""
+    def _pair(self, image: Image) -> Views:
+        """What the posterior sees and, as reference, what the prior sees."""
         if not self._c.tps_pairs:
-            return image, image
-        light, strong = warp_pair(image.float(), margin=self._c.image_size // _CROP_SHARE)
-        return light, strong
+            return Views(image, image)
+        margin = self._c.image_size // _CROP_SHARE
+        return warped_views(image.float(), self.light_warp, margin)
 
     def _position_kl(self, position: Normal, image: Image) -> Float[Tensor, ""]:
         c = self._c
@@ -207,6 +218,25 @@ class MaskedObjective(DLPObjective):
     def __init__(self, model: DLP, config: MaskedConfig) -> None:
         super().__init__(model, config)
         self._renderer = cast("MaskedRenderer", model.networks.renderer)
+        self._m = config
+
+    @property
+    def light_warp(self) -> float:
+        """Strength of the warp that the posterior sees, as a share of the prior's."""
+        return self._m.light_warp
+
+    def constraints(self, sample: Sample, views: Views) -> dict[str, Tensor]:
+        """Return what holds particles to one place of the scene; all off in the paper."""
+        c, mean, terms = self._m, sample.position.mean, dict[str, Tensor]()
+        if c.equivariance:
+            _, there = self._model.networks.position(views.reference)
+            gap = views.to_image(there.mean) - mean
+            terms["equivariance"] = c.equivariance * gap.square().sum((1, 2)).mean()
+        if c.concentration:
+            terms["concentration"] = c.concentration * softmax_variance(sample.maps).sum(1).mean()
+        if c.separation:
+            terms["separation"] = c.separation * crowding(mean).mean()
+        return terms
 
     def reconstruct(
         self, sample: Sample, progress: Progress
@@ -215,6 +245,21 @@ class MaskedObjective(DLPObjective):
         picture, _ = self._renderer(sample.particles, sample.maps)
         monitors = {"psnr_db": psnr_db(picture.detach(), sample.image)}
         return self.difference(sample.image, picture), monitors
+
+
+def softmax_variance(maps: Float[Tensor, "B K F F"]) -> Float[Tensor, "B K"]:
+    """Return the variance of places under each map's softmax, summed over x and y."""
+    share = maps.flatten(-2).softmax(-1).unflatten(-1, maps.shape[-2:])
+    along = corner_aligned(maps.shape[-1], maps.device, maps.dtype)
+    sides = torch.stack([share.sum(-2), share.sum(-1)], dim=-2)
+    return ((sides * along.square()).sum(-1) - (sides * along).sum(-1).square()).sum(-1)
+
+
+def crowding(position: Float[Tensor, "B K 2"], near: float = 0.08) -> Float[Tensor, " B"]:
+    """Return exp(-distance^2 / (2 near^2)) summed over all ordered pairs of particles."""
+    square = (position[:, :, None] - position[:, None]).square().sum(-1)
+    apart = (-0.5 * square / near**2).exp()
+    return apart.sum((1, 2)) - apart.diagonal(dim1=1, dim2=2).sum(1)
 
 
 def object_phases(model: DLP, config: ObjectConfig) -> Sequence[Phase]:

@@ -134,7 +134,9 @@ class MaskedRenderer(nn.Module):
         super().__init__()
         self._sigma, self._side = config.sigma, config.map_side
         self._threshold = config.mask_threshold
-        self.graph = PointNet(config.features, config.particles, config.map_side)
+        self.graph = PointNet(
+            config.features, config.particles, config.map_side, config.graph_widths
+        )
         self.picture = _picture_decoder(config, 3 * config.particles)
 
     def context(self, maps: Float[Tensor, "B K F F"]) -> Context:

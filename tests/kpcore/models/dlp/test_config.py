@@ -25,6 +25,9 @@ from kpcore.models.dlp.presets import MASKED_PRESETS, OBJECT_PRESETS
         (ObjectConfig, {"kl": "standard"}, "15 and 20"),
         (MaskedConfig, {"anchor": 0.2}, "side 3"),
         (MaskedConfig, {"appearance": "image", "anchor": 0.02}, "side 3"),
+        (MaskedConfig, {"graph_widths": ()}, "one width"),
+        (MaskedConfig, {"equivariance": 1.0, "tps_pairs": False}, "tps_pairs is off"),
+        (MaskedConfig, {"concentration": 1.0}, "positions is 'linear'"),
     ],
 )
 def test_sizes_that_do_not_fit(kind, changes, told):

@@ -98,3 +98,16 @@ def test_training_and_gradients_use_the_networks_themselves(objects):
         assert objects.working is not objects.networks
         objects.train()
         assert objects.working is objects.networks
+
+
+def test_positions_by_softmax_follow_the_picture_untrained():
+    torch.manual_seed(0)
+    config = replace(MASKED_PRESETS["tiny"].config, positions="softmax")
+    model = build_masked(config).eval()
+    picture = torch.full((1, 3, 32, 32), 0.2)
+    picture[:, :, 10:16, 8:14] = torch.rand(1, 3, 6, 6)
+    moved = picture.roll(8, dims=-1)
+    with torch.inference_mode():
+        before, after = (model.encode(p).latents.position for p in (picture, moved))
+    towards = (after - before)[..., 0].abs().mean()
+    assert towards > 5 * (after - before)[..., 1].abs().mean()

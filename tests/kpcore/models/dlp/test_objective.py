@@ -19,9 +19,12 @@ from kpcore.models.dlp.objective import (
     DLPObjective,
     MaskedObjective,
     ObjectObjective,
+    crowding,
     masked_phases,
     object_phases,
+    softmax_variance,
 )
+from kpcore.models.dlp.particles import Normal
 from kpcore.models.dlp.presets import MASKED_PRESETS, OBJECT_PRESETS
 
 LATE = Progress(10_000, 10_000, 100.0)
@@ -262,11 +265,62 @@ def test_with_the_constant_prior_all_proposals_lie_in_the_middle():
 def test_warped_pairs_go_to_posterior_and_prior():
     _, objective = masked(tps_pairs=True)
     torch.manual_seed(0)
-    seen, before = objective._pair(image())
-    assert not torch.equal(seen, before)
+    views = objective._pair(image())
+    assert not torch.equal(views.image, views.reference)
     _, plain = masked(tps_pairs=False)
-    seen, before = plain._pair(image())
-    assert seen is before
+    views = plain._pair(image())
+    assert views.image is views.reference
+
+
+HELD = {
+    "positions": "softmax",
+    "equivariance": 1.0,
+    "concentration": 1.0,
+    "separation": 1.0,
+}
+
+
+def test_the_published_objective_holds_particles_with_nothing_more():
+    _, objective = masked()
+    assert set(objective(Batch(image()), LATE).terms) == {
+        "reconstruction",
+        "chamfer_kl",
+        "feature_kl",
+    }
+
+
+@pytest.mark.parametrize("name", ["equivariance", "concentration", "separation"])
+def test_what_holds_particles_trains_the_position_encoder_alone(name):
+    model, objective = masked(**HELD)
+    found = reached(model, objective(Batch(image()), LATE).terms[name])
+    assert found
+    assert all(weight.startswith("networks.position.cnn") for weight in found)
+
+
+@torch.no_grad()
+def test_equivariance_is_nought_for_particles_that_follow_the_warp():
+    model, objective = masked(**HELD)
+    pair = objective._pair(image())
+    sample = objective.sample(pair.image, LATE)
+    _, there = model.networks.position(pair.reference)
+    traced = Normal(pair.to_image(there.mean), sample.position.log_var)
+    terms = objective.constraints(replace(sample, position=traced), pair)
+    away = Normal(traced.mean + 0.1, traced.log_var)
+    worse = objective.constraints(replace(sample, position=away), pair)
+    assert float(terms["equivariance"]) < 1e-3
+    assert math.isclose(float(worse["equivariance"]), 4 * 2 * 0.01, rel_tol=0.1)
+
+
+def test_the_variance_under_a_maps_softmax():
+    maps = torch.full((1, 2, 5, 5), -50.0)
+    maps[0, 0, 2, 3] = 50.0
+    maps[0, 1, 0, 0] = maps[0, 1, 0, 4] = 50.0
+    torch.testing.assert_close(softmax_variance(maps), torch.tensor([[0.0, 1.0]]))
+
+
+def test_particles_apart_are_no_crowd():
+    close = torch.tensor([[[0.0, 0.0], [0.08, 0.0], [0.9, 0.9]]])
+    torch.testing.assert_close(crowding(close), torch.tensor([2.0 * math.exp(-0.5)]))
 
 
 def test_exclusive_patches_follow_presence_in_training_only():
