@@ -34,7 +34,8 @@ class SummingDecoder:
     def __call__(self, latents: Latents) -> Decoding:
         """Return the picture."""
         given = self._model.given(latents)
-        return Decoding(*one_call(self._model.edit_decoder(), self._draw, *given))
+        (image,) = one_call(self._model.edit_decoder(), self._draw, *given)
+        return Decoding(image)
 
     def _draw(self, position: Tensor, presence: Tensor, feature: Tensor) -> tuple[Tensor]:
         found = self._model.found(position, presence, feature)
