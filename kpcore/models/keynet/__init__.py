@@ -58,11 +58,10 @@ _SMALL_FLAT = KeyNetConfig(
 _FACES = KeyNetConfig(
     image_size=32,
     keypoints=30,
-    widths=(8, 32, 64),
-    renderer_widths=(64, 32, 8),
+    widths=(16, 48),
+    renderer_widths=(48, 16),
+    head_widths=(48,),
     softmax="joint",
-    softmax_gain=4.0,
-    sigma=0.2,
     reconstruction="edges",
     mirror=True,
 )
@@ -94,7 +93,7 @@ PRESETS = MappingProxyType(
             Recipe(
                 batch=16,
                 learning_rate=2e-3,
-                steps=4500,
+                steps=2400,
                 epochs=None,
                 milestones=(0.6, 0.85),
                 decay=0.3,
