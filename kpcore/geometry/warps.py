@@ -100,7 +100,7 @@ def warped_views(
     """Return what `warp_pair` returns, with the map between the two."""
     height, width = image.shape[-2:]
     wide = F.pad(image, (margin,) * 4, mode="replicate") if margin else image
-    light, _ = _warp(wide, FULL.times(first) if isinstance(first, float) else first)
+    light, _ = _warp(wide, first if isinstance(first, WarpStrength) else FULL.times(first))
     strong, grid = _warp(light, FULL)
     rows, columns = slice(margin, margin + height), slice(margin, margin + width)
     # Places of the padded picture, in those of the picture: its edges lie further out.
