@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -73,6 +74,28 @@ def blueness(picture: torch.Tensor, at: torch.Tensor) -> float:
     column, row = (int(v) for v in ((at + 1.0) * 32.0).clamp(3, 60))
     part = picture[:, row - 2 : row + 3, column - 2 : column + 3].mean((1, 2))
     return float(part[2] - part[0])
+
+
+@pytest.mark.parametrize(("name", "least", "idle"), [("keynet", 25.0, 4),
+                                                     ("keypoint-pyramids", 40.0, 0)])  # fmt: skip
+def test_dragged_keypoints_change_the_picture(name: str, least: float, idle: int) -> None:
+    """How far any pixel changes, of 255, where a keypoint is dragged with what hangs on it."""
+    model = load(RESOURCES / "checkpoints" / f"{name}.safetensors")
+    drawn = [SCENES["tabletop"].sample(STREAM, index, 64).image for index in range(6)]
+    weak = 0
+    with torch.inference_mode():
+        encoding = model.encode(torch.from_numpy(np.stack(drawn)))
+        latents = encoding.latents
+        before = model.decode(latents, encoding.context).image
+        parents = latents.topology.parent
+        for row in range(latents.position.shape[1]):
+            rows = [row, *(child for child, parent in enumerate(parents) if parent == row)]
+            position = latents.position.clone()
+            position[:, rows] += torch.tensor([0.2, 0.15])
+            moved = replace(latents, position=position)
+            after = model.decode(moved, encoding.context).image
+            weak += float((after - before).abs().amax((1, 2, 3)).mean()) * 255.0 < least
+    assert weak <= idle
 
 
 def test_the_sample_clip_shows_the_table_at_work() -> None:
