@@ -18,7 +18,7 @@ _HIDDEN = (256, 128)
 _GLIMPSE_CHANNELS = (16, 16, 32)
 _GLIMPSE_MAPS = 32
 _CONTRAST = 3.0
-"""Deviation of maps under a softmax: at 1 even a good map's mean is mostly of other places."""
+"""Deviation of maps under a softmax; at 1 the softmax stays wide for hundreds of steps."""
 
 
 def _halves(value: Tensor) -> Normal:
@@ -49,11 +49,11 @@ class PositionEncoder(nn.Module):
 class SoftmaxPositionEncoder(nn.Module):
     """Picture to K maps, each particle's position by a spatial softmax over its map.
 
-    Departs: the paper's fully connected layers keep only the log-variances here. Layers that read
-    whole maps learn where a face is from a hundred thousand pictures; from a few thousand, in
-    minutes, they settle on the same place in each. Convolutions and a softmax follow the picture.
-    Maps have mean 0 and a fixed deviation: one that sharpens would otherwise grow without bound,
-    and with it what the decoder is given past the particles.
+    Departs: the paper's fully connected layers keep only the log-variances here. A softmax follows
+    the picture by its convolutions before anything is learned; with the published head, particles
+    hardly moved from face to face after 2,000 steps on 3,000 pictures. Which of the two heads is
+    better at equal training was not measured. Maps have mean 0 and a fixed deviation, so that
+    those that sharpen do not grow, and with them what the decoder is given past the particles.
     """
 
     def __init__(self, config: DLPConfig) -> None:
