@@ -145,24 +145,6 @@ def test_so_many_pictures_of_a_batch_are_reconstructed(model: Lmdis, monkeypatch
     assert decoded == [4, 3, 6], "the warped pictures come on top"
 
 
-def test_landmarks_learn_first_and_their_pictures_then(model: Lmdis) -> None:
-    objective = LmdisObjective(model, replace(TINY, landmarks_first=0.4))
-
-    def moved_by(step: int) -> set[str]:
-        model.zero_grad()
-        objective(Batch(pictures()), Progress(step, 1000, 0.0)).total.backward()
-        return {
-            name.split(".")[0]
-            for name, weight in model.named_parameters()
-            if weight.grad is not None and weight.grad.abs().max() > 1e-5
-        }
-
-    assert moved_by(399) == {"detector"}
-    assert moved_by(400) == {"describer", "descriptors", "painter"}
-    with pytest.raises(InputError, match="landmarks_first is 1"):
-        replace(TINY, landmarks_first=1.0)
-
-
 def test_video_adds_the_flow_and_its_preference(model: Lmdis) -> None:
     config = replace(TINY, flow_stride=5)
     shift = pictures(2, 48)
