@@ -32,6 +32,9 @@ _SMALL = Recipe(
     rise=50,
     adam_eps=1e-8,
 )
+_BORDER = (10 / 128, 20 / 128)
+"""The published loss weighs nothing at the border and rises to its weight over a wider one."""
+
 _FLAT = KeyNetConfig(
     widths=(32, 64, 128),
     renderer_widths=(128, 64, 32),
@@ -39,7 +42,6 @@ _FLAT = KeyNetConfig(
     head_widths=(128, 128),
     softmax="joint",
     reconstruction="mse",
-    border=(0.0, 0.0),
 )
 _SMALL_FLAT = KeyNetConfig(
     image_size=64,
@@ -52,7 +54,6 @@ _SMALL_FLAT = KeyNetConfig(
     softmax="joint",
     softmax_gain=4.0,
     reconstruction="mse",
-    border=(0.0, 0.0),
     reference_within=50,
 )
 _FACES = KeyNetConfig(
@@ -63,6 +64,7 @@ _FACES = KeyNetConfig(
     head_widths=(48,),
     softmax="joint",
     reconstruction="edges",
+    border=_BORDER,
     mirror=True,
 )
 _COUNTS = (10, 20, 30)
@@ -70,7 +72,9 @@ _COUNTS = (10, 20, 30)
 PRESETS = MappingProxyType(
     {
         "default": Preset(
-            KeyNetConfig(), _RECIPE, "the paper's: 128 x 128, 10 keypoints; perceptual loss"
+            KeyNetConfig(border=_BORDER),
+            _RECIPE,
+            "the paper's: 128 x 128, 10 keypoints; perceptual loss",
         ),
         **{
             f"table-{count}": Preset(

@@ -59,7 +59,7 @@ class KeyNetConfig:
     norm: Norm = "batch"
     residual: bool = False
     reconstruction: Literal["vgg", "mse", "edges"] = "vgg"
-    border: tuple[float, float] = (10 / 128, 20 / 128)
+    border: tuple[float, float] = (0.0, 0.0)
     mirror: bool = False
     equivariance: float = 0.0
     vgg_weights: str = ""
