@@ -96,8 +96,8 @@ PRESETS = MappingProxyType(
             _FACES,
             Recipe(
                 batch=16,
-                learning_rate=2e-3,
-                steps=2400,
+                learning_rate=6e-4,
+                steps=9000,
                 epochs=None,
                 milestones=(0.6, 0.85),
                 decay=0.3,
