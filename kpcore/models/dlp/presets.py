@@ -63,9 +63,9 @@ def _small(particles: int, kept: int) -> Preset:
             separation=10.0,
         ),
         Recipe(
-            batch=8,
-            learning_rate=2e-3,
-            steps=2_400,
+            batch=16,
+            learning_rate=1e-3,
+            steps=4_000,
             epochs=None,
             milestones=(0.6, 0.85),
             decay=0.3,
