@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 _ROUNDS = 5
 _GAIN = 0.85
-"""More threads must take at most this share of the time."""
+"""More threads must take at most this share of the time, since the window needs a core too."""
 
 
 def cores_allowed() -> int:
@@ -22,16 +22,15 @@ def cores_allowed() -> int:
 def choose_threads(work: Callable[[], object]) -> int:
     """Set torch's threads to the number that runs `work` fastest, and return it.
 
-    One core is left to the window: its painting would hold up one of the threads, and all others
-    wait for that one after each operation. On two cores, beside a drag, a decode of 24 ms took 29
-    ms with one thread and 40 ms with two, which alone are the faster.
+    torch's own choice (all cores) is often slower: the window, the recorder and the decode then
+    share cores, and small operations wait for each other.
     """
     import torch
 
-    spared = max(1, cores_allowed() - 1)
+    cores = cores_allowed()
     best, best_ms = 1, float("inf")
     threads = 1
-    while threads <= spared:
+    while threads <= cores:
         torch.set_num_threads(threads)
         took = _median_ms(work)
         if took < best_ms * (_GAIN if threads > 1 else 1.0):

@@ -26,13 +26,3 @@ def test_one_core_is_spared_and_given_back(
     with threads.one_core_spared():
         assert torch.get_num_threads() == during
     assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize(("cores", "most"), [(8, 4), (4, 2), (2, 1), (1, 1)])
-def test_the_window_keeps_a_core_however_fast_more_threads_are(
-    monkeypatch: pytest.MonkeyPatch, usual: int, cores: int, most: int
-) -> None:
-    monkeypatch.setattr(threads, "cores_allowed", lambda: cores)
-    monkeypatch.setattr(threads, "_median_ms", lambda work: 100.0 / torch.get_num_threads())
-    assert threads.choose_threads(lambda: None) == most
-    assert torch.get_num_threads() == most
