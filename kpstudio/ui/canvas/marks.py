@@ -59,6 +59,12 @@ class Mark:
         return self.identity if self.kind is None else self.kind
 
     @property
+    def prominence(self) -> int:
+        """What a hand means first: 2 seen or selected, 1 off, 0 left out by the top-K filter."""
+        seen = self.selected or self.presence is None or self.presence > 0.5
+        return 1 + seen if self.kept else 0
+
+    @property
     def label(self) -> str:
         """What is written beside it."""
         return f"{self.identity + 1} {self.name}" if self.name else str(self.identity + 1)

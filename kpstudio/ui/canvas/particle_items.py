@@ -67,9 +67,9 @@ class ParticleOverlay:
         self._places = [viewport.to_view(mark.at) for mark in self.marks]
 
     def hit(self, at: Point) -> Mark | None:
-        """Return the particle under a place of the view, preferring those that are decoded."""
-        for kept in (True, False):
-            chosen = [index for index, mark in enumerate(self.marks) if mark.kept is kept]
+        """Return the particle under a place of the view, preferring those that are seen."""
+        for level in (2, 1, 0):
+            chosen = [i for i, mark in enumerate(self.marks) if mark.prominence == level]
             marks = [self.marks[index] for index in chosen]
             found = nearest_mark(marks, [self._places[index] for index in chosen], at, REACH)
             if found is not None:

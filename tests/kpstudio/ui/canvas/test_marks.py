@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from kpcore.api import Encoding
 from kpcore.latents import Latents, Topology
 from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
 from kpstudio.session.session import Session
+from kpstudio.ui.canvas.mapping import Viewport
 from kpstudio.ui.canvas.marks import FAINTEST, Mark, MarkReader, nearest_mark
 from kpstudio.ui.canvas.overlays import Extras, tinted
 from kpstudio.ui.canvas.palette import COLOURS, SHAPES, colour_of, shape_of
+from kpstudio.ui.canvas.particle_items import ParticleOverlay
 
 from .conftest import POSITIONS, grey, open_session
 
@@ -75,6 +78,18 @@ def test_the_nearest_particle_is_hit_and_of_two_the_one_on_top() -> None:
     assert nearest_mark(marks, places, (11.0, 10.0), 14.0) is marks[0]
     assert nearest_mark(marks, places, (14.0, 10.0), 14.0) is marks[2]
     assert nearest_mark(marks, places, (40.0, 10.0), 14.0) is None
+
+
+def test_a_hand_takes_what_is_seen_before_what_is_off() -> None:
+    off = Mark(0, 0, (0.0, 0.0), presence=0.0)
+    seen = Mark(1, 1, (0.02, 0.0), presence=0.9)
+    viewport = Viewport((64, 64), 0.0, 0.0, 640.0, 640.0)
+    at = viewport.to_view(off.at)
+    assert ParticleOverlay((off, seen), viewport).hit(at) is seen
+    chosen = replace(off, selected=True)
+    overlay = ParticleOverlay((chosen, seen), viewport)
+    assert overlay.hit(at) is chosen, "what is selected can be taken where it is"
+    assert replace(seen, kept=False).prominence < off.prominence
 
 
 def test_a_particles_numbers_in_words() -> None:
