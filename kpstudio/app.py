@@ -196,7 +196,7 @@ class Application(QObject):
     def _open_given(self) -> None:
         given, files = self.given, self.window.files
         if given.paths:
-            files.open_any(given.paths)
+            files.open_any([Path(path).absolute() for path in given.paths])
         elif given.demo is not None or self.is_scripted:
             files.open_demo(given.demo or "")
 

@@ -214,6 +214,15 @@ def application(qtbot, monkeypatch):
     app.setStyleSheet("")
 
 
+def test_paths_of_the_command_line_are_kept_whole(application, monkeypatch, tmp_path):
+    opened = []
+    monkeypatch.setattr(application.window.files, "open_any", opened.extend)
+    monkeypatch.chdir(tmp_path)
+    application.given = arguments(["scene.png"])
+    application._open_given()
+    assert opened == [tmp_path / "scene.png"], "elsewhere it would be another file, or none"
+
+
 @pytest.mark.parametrize(
     ("answer", "discarded", "restored"),
     [("recover", True, True), ("discard", True, False), ("later", False, False)],
