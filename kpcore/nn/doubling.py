@@ -1,11 +1,9 @@
 """Bilinear doubling and the 3x3 convolution after it in a quarter of the multiplications.
 
 Four by four pixels of a convolution of the doubled map depend on six by six doubled pixels, which
-depend on four by four pixels of the small map. Winograd's minimal filtering turns the six by six
-into 36 products per channel pair instead of 144 (Lavin and Gray, Fast Algorithms for Convolutional
-Neural Networks, 2016); its input transform and the doubling are both linear, so they are one small
-matrix here, applied to the small map. The doubled map is never made. Rounding errors are a few
-times those of the plain convolution, about 3e-5 of a map's spread in single precision.
+depend on four by four pixels of the small map. The input transform of `kpcore.nn.winograd` and the
+doubling are both linear, so they are one small matrix here, applied to the small map. The doubled
+map is never made.
 """
 
 from __future__ import annotations
@@ -18,28 +16,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kpcore.nn.blocks import ConvBlock, UpCNN
+from kpcore.nn.winograd import bias_of, input_transform, output_transform, transformed
 
-_POINTS = (0.0, 1.0, -1.0, 0.5, -0.5)
-"""Where the polynomials are evaluated; infinity is the sixth."""
 _PORTION = 16384
 """Tiles times channels worked on at once on a CPU: what they need stays in its cache."""
 
 
-def _powers(degree: int) -> Tensor:
-    """Values of 1, x, ... x^degree at the points, and the last coefficient for infinity."""
-    rows = [[point**power for power in range(degree + 1)] for point in _POINTS]
-    return torch.tensor([*rows, [0.0] * degree + [1.0]], dtype=torch.float64)
-
-
-def _transforms() -> tuple[Tensor, Tensor, Tensor]:
-    """Matrices of the input (from four small pixels), the kernel and the output, for one axis."""
-    kernel, output = _powers(2), _powers(3)
-    products = torch.einsum("ri,rt->itr", output, kernel).flatten(0, 1)
-    wanted = torch.zeros(4, 3, 6, dtype=torch.float64)
-    for place in range(4):
-        for tap in range(3):
-            wanted[place, tap, place + tap] = 1.0
-    window = torch.linalg.lstsq(products, wanted.flatten(0, 1)).solution
+def _spread() -> Tensor:
+    """Matrix of the input transform of the doubled map, from four small pixels, for one axis."""
     doubled = torch.tensor(
         [
             [0.75, 0.25, 0.0, 0.0],
@@ -51,7 +35,7 @@ def _transforms() -> tuple[Tensor, Tensor, Tensor]:
         ],
         dtype=torch.float64,
     )
-    return window @ doubled, kernel, output.T
+    return input_transform() @ doubled
 
 
 class DoubledConvolution(nn.Module):
@@ -75,18 +59,15 @@ class DoubledConvolution(nn.Module):
             raise TypeError("an activation after edges of zeros belongs after this module")
         self.register_buffer("edge", conv.weight.detach() if zeros else None, persistent=False)
         self.edge: Tensor | None
-        spread, kernel, collect = _transforms()
-        weight = torch.einsum(
-            "rt,su,oitu->rsio", kernel, kernel, conv.weight.detach().cpu().double()
-        )
-        self._keep("weight", weight.flatten(0, 1), conv)
+        spread, collect = _spread(), output_transform()
+        self._keep("weight", transformed(conv.weight), conv)
         self._keep("spread", torch.kron(spread, spread), conv)
         self._keep("collect", torch.kron(collect, collect), conv)
-        self._keep("bias", _bias(conv), conv)
+        self._keep("bias", bias_of(conv), conv)
         self.with_head = head is not None
         if head is not None:
             self._keep("head_weight", head.weight.detach()[:, :, 0, 0].T, conv)
-            self._keep("head_bias", _bias(head), conv)
+            self._keep("head_bias", bias_of(head), conv)
         self.weight: Tensor
         self.spread: Tensor
         self.collect: Tensor
@@ -153,10 +134,6 @@ class DoubledConvolution(nn.Module):
         for image in range(0, batch, images):
             for row in range(0, down, step):
                 yield slice(image, image + images), slice(row, row + step)
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
 
 
 class FastUpCNN(nn.Sequential):

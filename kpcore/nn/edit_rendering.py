@@ -16,6 +16,7 @@ from kpcore.nn.conv_norm import Renderer
 from kpcore.nn.folding import InferenceCopy, fold
 from kpcore.nn.requirements import require_points
 from kpcore.nn.transport import transport_moved
+from kpcore.nn.winograd import hasten
 from kpcore.tracing import one_call
 
 MakeMaps = Callable[[Tensor], Tensor]
@@ -36,7 +37,7 @@ class EditRenderer(nn.Module):
             moving: Channels of its input that edits change.
         """
         super().__init__()
-        folded = fold(renderer)
+        folded = fold(renderer, hastened=False)
         first, *rest = folded.body
         conv, *after = cast("nn.Sequential", first)
         self.conv = cast("nn.Conv2d", conv)
@@ -45,6 +46,7 @@ class EditRenderer(nn.Module):
             weight.contiguous(memory_format=torch.channels_last), requires_grad=False
         )
         self.rest = nn.Sequential(*after, *rest, folded.head)
+        hasten(self.rest)
         self._moving = moving
 
     def begin(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B D h w"]:

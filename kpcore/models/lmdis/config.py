@@ -65,6 +65,7 @@ class LmdisConfig:
             paper's text has 1.25 as a base-2 logarithm, a factor of 2.4, which is a slip.
         brightness: Largest change of brightness.
         contrast: Least and largest factor of contrast.
+        mirror: Mirror half of the pictures while training; not in the paper.
         flow_stride: Frames between two of the three frames whose optical flow is a further warp
             (appendix C.1: 5); 0 trains on single pictures.
         flow_preference: Weight of the loss that draws landmarks to where the picture moves (eq.
@@ -101,6 +102,7 @@ class LmdisConfig:
     log_scale: float = 0.2231
     brightness: float = 32 / 255
     contrast: tuple[float, float] = (0.5, 1.5)
+    mirror: bool = False
     flow_stride: int = 0
     flow_preference: float = 1e4
 

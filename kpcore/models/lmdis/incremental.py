@@ -12,6 +12,7 @@ from kpcore.api import Decoding
 from kpcore.latents import Latents
 from kpcore.nn.folding import fold
 from kpcore.nn.hourglass import Hourglass
+from kpcore.nn.winograd import hasten
 from kpcore.tracing import one_call
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ class EditPainter(nn.Module):
             widths: Of the Gaussians.
         """
         super().__init__()
-        self.rest = fold(painter)
+        self.rest = fold(painter, hastened=False)
         first = self.rest.first
         weight = first.weight.unflatten(1, (widths, -1))
         self.shares = nn.Parameter(weight[:, :, :landmarks], requires_grad=False)
         self.features = nn.Parameter(weight[:, :, landmarks:], requires_grad=False)
         self.bias = cast("Tensor", first.bias)
+        hasten(self.rest)
 
     def kernel(self, recovered: Float[Tensor, "B N S"] | None) -> Float[Tensor, "B O M 3 3"]:
         """Return the first convolution's kernel for landmarks of these features."""

@@ -67,6 +67,9 @@ class LmdisObjective:
             flow = accumulated_flow(batch.clip)
             later = batch.clip[:, -1]
         image, later = self._recoloured(image, later)
+        if c.mirror and flow is None:
+            flip = torch.rand(len(image), 1, 1, 1, device=image.device) < 0.5
+            image = later = torch.where(flip, image.flip(-1), image)
         padded, source = model.padded(image), model.padded(later)
         warp = self._warp(padded, progress)
         warped = warp.picture(source)

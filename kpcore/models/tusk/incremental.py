@@ -12,6 +12,7 @@ from torch import Tensor
 from kpcore.api import Decoding
 from kpcore.latents import Latents
 from kpcore.nn.row_cache import RowCache
+from kpcore.nn.winograd import hasten
 from kpcore.tracing import one_call
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 def without_gradients(decoder: MapDecoder) -> MapDecoder:
     """Return a copy of a decoder whose weights want no gradients."""
-    return deepcopy(decoder).requires_grad_(False)
+    copy = deepcopy(decoder).requires_grad_(False)
+    hasten(copy)
+    return copy
 
 
 class SummingDecoder:
