@@ -48,6 +48,11 @@ class LmdisConfig:
             paper's decoder sees pictures as they are, where all parts of a face move together; in
             warped ones each part moves by itself, so that the decoder learns to heed every
             landmark in a short run too, which edits need.
+        landmarks_first: Fraction of the run in which only landmarks learn, without any picture
+            being drawn; from there on they stay as they are, and descriptors and decoder learn
+            from the whole batch, half of it warped. 0 trains both at once. Departs: the paper's
+            300 k steps have time for both; table 6 says that landmarks lose little (3.45 against
+            3.15), and a decoder that learns from landmarks that stay is sharp far sooner.
         concentration: Weight of the spread of the confidence maps.
         separation: Weight of the closeness of landmarks.
         separation_edge: Distance below which two landmarks are close.
@@ -88,6 +93,7 @@ class LmdisConfig:
     reconstruction_rise: tuple[float, ...] = (1 / 3, 2 / 3)
     reconstructed: int = 0
     reconstruct_warped: bool = False
+    landmarks_first: float = 0.0
     concentration: float = 100.0
     separation: float = 20.0
     separation_edge: float = 0.08
@@ -112,6 +118,11 @@ class LmdisConfig:
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
+        if not 0.0 <= self.landmarks_first < 1.0:
+            raise InputError(
+                f"landmarks_first is {self.landmarks_first}; accepted are fractions of the run "
+                f"from 0 to below 1"
+            )
         if not self.confidence_gain > 0:
             raise InputError(f"confidence_gain is {self.confidence_gain}; it must be above 0")
         step = 2**self.decoder_levels

@@ -73,22 +73,16 @@ class LmdisObjective:
         padded, source = model.padded(image), model.padded(later)
         warp = self._warp(padded, progress)
         warped = warp.picture(source)
+        alone = c.landmarks_first * progress.steps
+        if alone and progress.step >= alone:
+            return self._drawn(padded, warped, progress)
         both = model.find(torch.cat([padded, warped]))
         here, there = _halves(both)
-        few = c.reconstructed or len(image)
-        shown, found, image = padded[:few], _first(here, few), image[:few]
-        if c.reconstruct_warped:
-            inner = slice(c.border, c.border + c.image_size)
-            image = torch.cat([image, warped[:few, :, inner, inner]])
-            shown, found = torch.cat([shown, warped[:few]]), _joined(found, _first(there, few))
-        recovered = model.encoding_of(model.describe(shown, found)).latents
-        picture = model.decode(recovered).image
         ratio = c.padded_size / c.image_size
         back = warp.go(there.position)
         if flow is not None:
             back = _through(flow.back, back, ratio)
         terms = {
-            "reconstruction": self._rise(progress) * _half_square(picture, image),
             "concentration": c.concentration * concentration(both.sigma * ratio / 2.0),
             "separation": c.separation * separation(both.position * ratio / 2.0, c.separation_edge),
             "equivariance": c.equivariance
@@ -96,11 +90,38 @@ class LmdisObjective:
             "decay": c.decay * 0.5 * torch.stack([w.square().sum() for w in self._weights]).sum(),
         }
         if flow is not None:
-            terms["flow"] = c.flow_preference * self._flow_preference(
-                flow.speed[:few], recovered.position[:few]
-            )
-        monitors = {"psnr_db": -10.0 * F.mse_loss(picture.detach(), image).log10()}
+            position = model.encoding_of(here).latents.position
+            terms["flow"] = c.flow_preference * self._flow_preference(flow.speed, position)
+        if alone:
+            return LossReport(torch.stack(list(terms.values())).sum(), terms)
+        few = c.reconstructed or len(image)
+        shown, found = padded[:few], _first(here, few)
+        if c.reconstruct_warped:
+            shown = torch.cat([shown, warped[:few]])
+            found = _joined(found, _first(there, few))
+        error, monitors = self._reconstructed(shown, found)
+        terms = {"reconstruction": self._rise(progress) * error, **terms}
         return LossReport(torch.stack(list(terms.values())).sum(), terms, monitors)
+
+    def _drawn(self, padded: Tensor, warped: Tensor, progress: Progress) -> LossReport:
+        """The pictures, every other one warped, of landmarks that stay as they are."""
+        shown = torch.cat([padded[::2], warped[1::2]])
+        with torch.no_grad():
+            found = self._model.find(shown)
+        error, monitors = self._reconstructed(shown, found)
+        terms = {"reconstruction": self._rise(progress) * error}
+        return LossReport(terms["reconstruction"], terms, monitors)
+
+    def _reconstructed(
+        self, padded: Float[Tensor, "B 3 P P"], found: Detection
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """Half the squared error of padded pictures drawn again, and what is watched of it."""
+        c, model = self._config, self._model
+        inner = slice(c.border, c.border + c.image_size)
+        image = padded[..., inner, inner]
+        picture = model.decode(model.encoding_of(model.describe(padded, found)).latents).image
+        monitors = {"psnr_db": -10.0 * F.mse_loss(picture.detach(), image).log10()}
+        return _half_square(picture, image), monitors
 
     def _rise(self, progress: Progress) -> float:
         """Weight of the reconstruction, ten times as large after each of two stages (app. G.3)."""
