@@ -78,6 +78,18 @@ class Hourglass(nn.Module):
         """The first convolution."""
         return cast("nn.Conv2d", cast("nn.Sequential", self.down[0])[0])
 
+    def start_without_norms(self) -> None:
+        """Draw weights anew so that maps keep their size through layers whose norms do nothing.
+
+        Source: He et al., Delving Deep into Rectifiers, 2015. The last layer stays as it is, so
+        that the output begins small.
+        """
+        convolutions = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)]
+        for layer in convolutions[:-1]:
+            nn.init.kaiming_normal_(layer.weight, a=_SLOPE)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
     def forward(self, maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B c H W"]:
         """Return maps of the same size."""
         return self.go_on(self.first(maps))

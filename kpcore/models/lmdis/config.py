@@ -34,8 +34,8 @@ class LmdisConfig:
         painter_norm: "batch" normalises the decoder's maps by the batch's statistics, its output
             too, as the paper does: whatever a batch has in common (brightness, mean colour) cannot
             be drawn then, so it wants batches of 16 and more. "kept" leaves the statistics as they
-            are, at the start 0 and 1: the decoder is without norms and no picture depends on the
-            others.
+            are, at the start 0 and 1: the decoder is without norms, no picture depends on the
+            others, and its weights begin as He et al. have them.
         pool: What weights a descriptor's average over the map: "gaussian" is the Gaussian of
             equation 10, "confidence" the map itself, as in the released code.
         decoder_sigmas_edge: Standard deviations of the Gaussians that the decoder is given.

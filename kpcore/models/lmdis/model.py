@@ -66,6 +66,8 @@ class Lmdis(KeypointModel):
             Descriptors(count, config.shared, config.descriptor) if config.descriptor else None
         )
         self.painter = painter(config)
+        if config.painter_norm == "kept":
+            self.painter.start_without_norms()
         self.edit_painter = InferenceCopy(
             self.painter,
             partial(EditPainter, landmarks=count, widths=len(config.decoder_sigmas_edge)),

@@ -55,8 +55,9 @@ class LmdisObjective:
 
     def __init__(self, model: Lmdis, config: LmdisConfig) -> None:
         self._model, self._config = model, config
-        weights = [p for p in model.parameters() if p.ndim > 1]
-        self._weights = weights
+        # Adam would bring weights that only decay down to nothing before they are used.
+        decaying = model.detector if config.landmarks_first else model
+        self._weights = [p for p in decaying.parameters() if p.ndim > 1]
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss of single pictures, or of clips where the configuration asks for flow."""

@@ -145,6 +145,46 @@ def test_so_many_pictures_of_a_batch_are_reconstructed(model: Lmdis, monkeypatch
     assert decoded == [4, 3, 6], "the warped pictures come on top"
 
 
+def test_landmarks_first_learn_alone_and_stay_as_they_are_then(model: Lmdis) -> None:
+    objective = LmdisObjective(model, replace(TINY, landmarks_first=0.25))
+    for step, parts in ((249, [model.detector]), (250, [model.painter, model.describer])):
+        model.zero_grad(set_to_none=True)
+        report = objective(Batch(pictures()), Progress(step, 1000, 0.0))
+        report.total.backward()
+        assert ("reconstruction" in report.terms) == (step == 250)
+        learning = {id(weight) for part in parts for weight in part.parameters()}
+        moved = {id(weight) for weight in model.parameters() if weight.grad is not None}
+        assert learning <= moved, step
+        held = model.painter if step == 249 else model.detector
+        assert moved.isdisjoint(id(weight) for weight in held.parameters()), step
+
+
+def test_a_decoder_without_norms_begins_neither_faint_nor_loud() -> None:
+    torch.manual_seed(0)
+    config = replace(FAMILY.presets["cartoon"].config, landmarks=4)
+    model = Lmdis(config)
+    seen: list[float] = []
+    bottom = model.painter.bottom
+    bottom.register_forward_hook(lambda _, __, maps: seen.append(float(maps.detach().std())))
+    with torch.inference_mode():
+        model.decode(model.encode(pictures(2, 64)).latents)
+    assert 0.1 < seen[0] < 10.0
+
+
+def test_pictures_are_mirrored_when_asked(model: Lmdis, monkeypatch) -> None:
+    seen: list[torch.Tensor] = []
+    padded = model.padded
+    monkeypatch.setattr(model, "padded", lambda image: (seen.append(image), padded(image))[1])
+    plain = replace(TINY, brightness=0.0, contrast=(1.0, 1.0), mirror=True)
+    torch.manual_seed(0)
+    one = pictures(1).expand(16, -1, -1, -1)
+    LmdisObjective(model, plain)(Batch(one), START)
+    turned = [torch.allclose(picture, one[0].flip(-1), atol=1e-5) for picture in seen[0]]
+    kept = [torch.allclose(picture, one[0], atol=1e-5) for picture in seen[0]]
+    assert all(a != b for a, b in zip(turned, kept, strict=True))
+    assert 0 < sum(turned) < 16
+
+
 def test_video_adds_the_flow_and_its_preference(model: Lmdis) -> None:
     config = replace(TINY, flow_stride=5)
     shift = pictures(2, 48)
