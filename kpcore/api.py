@@ -7,7 +7,7 @@ once into particles and decodes particles freely; its `phases` tell the trainer 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -294,7 +294,10 @@ class LossReport:
 
 
 class Objective(Protocol):
-    """Computes the loss of one batch; schedules are functions of `progress`, not hidden state."""
+    """Computes the loss of one batch; schedules are functions of `progress`, not hidden state.
+
+    What it must keep from step to step is the memory of its phase.
+    """
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss of `batch`."""
@@ -330,6 +333,8 @@ class Phase:
         optimiser: How weights are stepped.
         keeps_batch: Its steps learn from the pictures of the step before them, so that what they
             need of them can be computed once; the first phase never does.
+        memory: What the objective keeps from step to step by name, such as running means; it goes
+            into the run's checkpoints, and is filled again before a resumed run goes on.
     """
 
     name: str
@@ -339,6 +344,7 @@ class Phase:
     groups: Sequence[Group] = ()
     optimiser: Literal["adam", "adamax"] = "adam"
     keeps_batch: bool = False
+    memory: MutableMapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 @dataclass(frozen=True, slots=True)

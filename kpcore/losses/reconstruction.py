@@ -87,20 +87,23 @@ class RunningBalance:
     Source: Jakab et al., 2018 (decay 0.99); other_systems.md section 4.
 
     Departs: a mean begins at the first value seen rather than at a constant that was measured for
-    VGG16; it is not part of a checkpoint, so it begins anew when a run is resumed.
+    VGG16.
+
+    Attributes:
+        means: By name; the memory of a phase of training.
     """
 
     def __init__(self, decay: float = 0.99) -> None:
         self._decay = decay
-        self._means: dict[str, Tensor] = {}
+        self.means: dict[str, Tensor] = {}
 
     def __call__(self, terms: dict[str, Float[Tensor, ""]]) -> dict[str, Float[Tensor, ""]]:
         """Return the terms balanced; each counts towards its mean first."""
         balanced: dict[str, Tensor] = {}
         for name, term in terms.items():
             value = term.detach()
-            mean = self._means.get(name, value)
+            mean = self.means.get(name, value).to(value.device)
             mean = self._decay * mean + (1.0 - self._decay) * value
-            self._means[name] = mean
+            self.means[name] = mean
             balanced[name] = term / mean.clamp(min=1e-8)
         return balanced

@@ -1,8 +1,9 @@
-"""An optimiser per phase, and its state as plain tensors (a state without pickle opens safely)."""
+"""An optimiser per phase, and what it keeps as plain tensors (which open safely, unlike pickle)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor
 from kpcore.api import Phase, Progress
 from kpcore.errors import CheckpointError, TrainingError
 from kpcore.training.config import Optimisation
+
+_MEMORY = "memory"
 
 
 def optimiser_of(phase: Phase, optimisation: Optimisation) -> torch.optim.Optimizer:
@@ -61,28 +64,51 @@ def phase_at(phases: Sequence[Phase], step: int) -> int:
     return next(index for index, end in enumerate(ends) if place < end)
 
 
-def pack(optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """Return the state of all optimisers as named tensors on the CPU."""
-    return {
-        f"{which}/{index}/{name}": torch.as_tensor(value).detach().to("cpu").contiguous().clone()
-        for which, optimiser in enumerate(optimisers)
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a run keeps from step to step beside its weights, phase by phase.
+
+    Attributes:
+        optimisers: One per phase.
+        memories: `Phase.memory` of each.
+    """
+
+    optimisers: Sequence[torch.optim.Optimizer]
+    memories: Sequence[MutableMapping[str, Tensor]]
+
+
+def pack(kept: Kept) -> dict[str, Tensor]:
+    """Return all that is kept as named tensors on the CPU."""
+    named = {
+        f"{which}/{index}/{name}": value
+        for which, optimiser in enumerate(kept.optimisers)
         for index, entries in optimiser.state_dict()["state"].items()
         for name, value in entries.items()
     }
+    for which, memory in enumerate(kept.memories):
+        named.update((f"{which}/{_MEMORY}/{name}", value) for name, value in memory.items())
+    return {
+        name: torch.as_tensor(value).detach().to("cpu").contiguous().clone()
+        for name, value in named.items()
+    }
 
 
-def unpack(optimisers: Sequence[torch.optim.Optimizer], state: Mapping[str, Tensor]) -> None:
-    """Give the optimisers the state that `pack` returned.
+def unpack(kept: Kept, state: Mapping[str, Tensor]) -> None:
+    """Fill optimisers and memories with what `pack` returned.
 
     Raises:
         CheckpointError: It belongs to another model.
     """
-    for which, optimiser in enumerate(optimisers):
+    for which, (optimiser, memory) in enumerate(zip(kept.optimisers, kept.memories, strict=True)):
         plain = optimiser.state_dict()
         plain["state"] = {}
         for key, value in state.items():
-            owner, index, name = key.split("/")
-            if int(owner) == which:
+            owner, index, name = key.split("/", 2)
+            if int(owner) != which:
+                continue
+            if index == _MEMORY:
+                memory[name] = value
+            else:
                 plain["state"].setdefault(int(index), {})[name] = value
         weights = [weight for group in optimiser.param_groups for weight in group["params"]]
         for index, entries in plain["state"].items():

@@ -17,7 +17,7 @@ Every file appears whole or not at all, and nothing is removed before its succes
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ import torch
 from kpcore import checkpoint
 from kpcore.configuration import from_plain, to_plain
 from kpcore.errors import InputError, TrainingError
-from kpcore.training import optimisers as optimiser_state
+from kpcore.training.optimisers import Kept, pack
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -134,7 +134,7 @@ class RunFiles:
         self,
         model: KeypointModel,
         manifest: checkpoint.Manifest,
-        optimisers: Sequence[torch.optim.Optimizer],
+        kept: Kept,
         standing: Standing,
         best_psnr_db: float | None,
     ) -> str:
@@ -143,7 +143,7 @@ class RunFiles:
         Args:
             model: Its full weights are stored.
             manifest: What the file says of itself.
-            optimisers: One per phase.
+            kept: Optimisers and memories of the phases.
             standing: Where the run stands.
             best_psnr_db: Held-out PSNR when it is the best so far, else None.
 
@@ -154,7 +154,7 @@ class RunFiles:
 
         stem, before = f"step_{standing.step:08d}", self.pointers
         metadata = {_STATE: json.dumps(to_plain(standing))}
-        blob = save(optimiser_state.pack(optimisers), metadata=metadata)
+        blob = save(pack(kept), metadata=metadata)
         checkpoint.write_atomically(self._state(stem), blob)
         checkpoint.save(self.weights(stem), model, manifest)
         pointers = (

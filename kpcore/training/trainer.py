@@ -27,7 +27,7 @@ from kpcore.training.finite import require_finite
 from kpcore.training.frames import Frames, fetch, on_device
 from kpcore.training.interruption import Interruption
 from kpcore.training.meter import Meter
-from kpcore.training.optimisers import optimiser_of, phase_at, set_rates, unpack
+from kpcore.training.optimisers import Kept, optimiser_of, phase_at, set_rates, unpack
 from kpcore.training.order import batches, draw_of_step, indices_of_step
 from kpcore.training.snapshots import RunFiles, Standing
 from kpcore.training.validation import HeldOut
@@ -91,13 +91,14 @@ class Trainer:
         job.model.train()
         self._steps = [job.accelerator.prepare(_Step(phase)) for phase in job.phases]
         self._optimisers = [optimiser_of(p, job.record.optimisation) for p in job.phases]
+        self._kept = Kept(self._optimisers, [phase.memory for phase in job.phases])
         self._step, self._seconds = 0, 0.0
         self._last_good = job.resume
         self._best: float | None = None
         self._validated: tuple[int, float] | None = None
         if job.resume:
             standing, state = self._files.read_state(job.resume)
-            unpack(self._optimisers, state)
+            unpack(self._kept, state)
             self._step, self._seconds = standing.step, standing.seconds
             pointers = self._files.pointers
             self._best = pointers.best_psnr_db if pointers.best else None
@@ -323,7 +324,7 @@ class Trainer:
         standing = Standing(self._step, self._seconds)
         try:
             file = self._files.write_checkpoint(
-                self.job.model, self._manifest(), self._optimisers, standing, psnr if best else None
+                self.job.model, self._manifest(), self._kept, standing, psnr if best else None
             )
         except CheckpointError as error:
             good = f"; the last good checkpoint is {self._last_good}" if self._last_good else ""

@@ -51,6 +51,7 @@ class KeyNetObjective:
         )
         self._window = border_window(config.image_size, *config.border)
         self._balance = RunningBalance()
+        self.memory = self._balance.means
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss of a batch."""
@@ -109,4 +110,5 @@ class KeyNetObjective:
 
 def phases(model: KeyNet, config: KeyNetConfig) -> Sequence[Phase]:
     """Everything is trained together."""
-    return [Phase("all", model, KeyNetObjective(model, config))]
+    objective = KeyNetObjective(model, config)
+    return [Phase("all", model, objective, memory=objective.memory)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -132,7 +131,7 @@ class PrototypesObjective:
         self._model, self._config = model, config
         self._key: tuple[object, ...] = ()
         self._descriptor: Tensor | None = None
-        self._recent: deque[Tensor] = deque(maxlen=config.memory + 1)
+        self.memory: dict[str, Tensor] = {}
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss."""
@@ -147,8 +146,12 @@ class PrototypesObjective:
         if self._descriptor is None or not _same(key, self._key):
             with torch.no_grad():
                 found = self._model.find(self._model.networks.encoder(image))
-            self._recent.append(found.descriptor.flatten(0, 1))
-            self._descriptor, self._key = torch.cat(list(self._recent)), key
+            new = found.descriptor.flatten(0, 1)
+            recent = [self.memory[name].to(new) for name in sorted(self.memory)]
+            if not recent or not torch.equal(recent[-1], new):  # else a run was cut off in between
+                recent = [*recent, new][-1 - self._config.memory :]
+            self.memory.update((f"{age:04}", value) for age, value in enumerate(recent))
+            self._descriptor, self._key = torch.cat(recent), key
         return self._descriptor
 
 
@@ -310,14 +313,16 @@ def phases(model: Tusk, config: TuskConfig) -> Sequence[Phase]:
     own = Group(model.prototypes, lambda progress, rate: config.prototype_rate, _BETAS)
     if not config.alternate:
         return [Phase("together", model, networks, groups=(own,))]
+    prototypes = PrototypesObjective(model, config)
     return [
         Phase("networks", model.networks, networks),
         Phase(
             "prototypes",
             model.prototypes,
-            PrototypesObjective(model, config),
+            prototypes,
             config.prototype_steps,
             (own,),
             keeps_batch=True,
+            memory=prototypes.memory,
         ),
     ]

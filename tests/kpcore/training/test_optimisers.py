@@ -9,7 +9,7 @@ from torch import nn
 from kpcore.api import Group, Phase, Progress
 from kpcore.errors import CheckpointError, TrainingError
 from kpcore.training.config import Optimisation
-from kpcore.training.optimisers import optimiser_of, pack, phase_at, set_rates, unpack
+from kpcore.training.optimisers import Kept, optimiser_of, pack, phase_at, set_rates, unpack
 
 OPTIMISATION = Optimisation(steps=10, batch=1, learning_rate=0.1)
 
@@ -32,7 +32,7 @@ def test_unpacked_state_steps_like_the_original():
     second = nn.Linear(3, 2)
     second.load_state_dict(first.state_dict())
     other = optimiser_of(_phase(second), OPTIMISATION)
-    unpack([other], pack([optimiser]))
+    unpack(Kept([other], [{}]), pack(Kept([optimiser], [{}])))
     assert torch.equal(_stepped(first, optimiser), _stepped(second, other))
 
 
@@ -40,8 +40,21 @@ def test_state_of_another_model_is_refused():
     first = nn.Linear(3, 2)
     optimiser = optimiser_of(_phase(first), OPTIMISATION)
     _stepped(first, optimiser)
+    other = optimiser_of(_phase(nn.Linear(3, 4)), OPTIMISATION)
     with pytest.raises(CheckpointError, match="does not fit"):
-        unpack([optimiser_of(_phase(nn.Linear(3, 4)), OPTIMISATION)], pack([optimiser]))
+        unpack(Kept([other], [{}]), pack(Kept([optimiser], [{}])))
+
+
+def test_what_an_objective_remembers_comes_back_to_its_phase():
+    first, second = nn.Linear(3, 2), nn.Linear(3, 2)
+    optimisers = [optimiser_of(_phase(one), OPTIMISATION) for one in (first, second)]
+    _stepped(second, optimisers[1])
+    state = pack(Kept(optimisers, [{}, {"mean/of it": torch.tensor(2.5), "rows": torch.ones(2)}]))
+    memories: list[dict[str, torch.Tensor]] = [{}, {}]
+    unpack(Kept(optimisers, memories), state)
+    assert memories[0] == {}
+    assert memories[1].keys() == {"mean/of it", "rows"}
+    assert memories[1]["mean/of it"] == 2.5
 
 
 def test_phases_take_turns():
@@ -77,5 +90,5 @@ def test_adamax_state_survives_packing():
     second = nn.Linear(3, 2)
     second.load_state_dict(first.state_dict())
     other = optimiser_of(replace(_phase(second), optimiser="adamax"), OPTIMISATION)
-    unpack([other], pack([optimiser]))
+    unpack(Kept([other], [{}]), pack(Kept([optimiser], [{}])))
     assert torch.equal(_stepped(first, optimiser), _stepped(second, other))
