@@ -45,6 +45,8 @@ class _Job:
     frames: list[tuple[int, int]]
     points: list[np.ndarray] = field(default_factory=list[np.ndarray])
     marks: list[np.ndarray] = field(default_factory=list[np.ndarray])
+    kinds: list[np.ndarray] = field(default_factory=list[np.ndarray])
+    prototypes: int = 0
     truth: dict[int, tuple[Point, ...]] = field(default_factory=dict[int, tuple[Point, ...]])
     ready: Regressor | None = None
 
@@ -169,8 +171,12 @@ class Landmarks:
                 f"'{job.pictures.facts.title}' has no landmarks; choose a folder with "
                 f"landmarks.csv, or CelebA's"
             )
-        position = self._host.encode_all([picture])[0].latents.position[0]
-        job.points.append(position[: self._host.usual].double().numpy())
+        latents = self._host.encode_all([picture])[0].latents
+        usual = self._host.usual
+        if latents.prototype is not None:
+            job.prototypes = self._host.prototypes
+            job.kinds.append(latents.prototype[0, :usual].numpy())
+        job.points.append(latents.position[0, :usual].double().numpy())
         job.marks.append(marks)
 
     def _annotate(self, job: _Job, frame: int, row: int) -> None:
@@ -205,12 +211,15 @@ def fitted(job: _Job) -> Regressor:
     Raises:
         DataError: No picture has all of its landmarks annotated.
     """
-    from kpcore.evaluation.landmarks import fit, usable
+    from kpcore.evaluation.landmarks import by_prototype, fit, usable
 
     if job.ready is not None:
         return replace(job.ready, truth=job.truth)
     facts = job.pictures.facts
     points, marks = np.stack(job.points), np.stack(job.marks)
+    keypoints = points.shape[1] if job.prototypes else 0
+    if job.prototypes:
+        points = by_prototype(points, np.stack(job.kinds), job.prototypes)
     good = usable(marks, facts.span)
     weights = fit(points[good], marks[good]).weights
     return Regressor(
@@ -221,6 +230,8 @@ def fitted(job: _Job) -> Regressor:
         facts.span,
         job.truth,
         int(good.sum()),
+        job.prototypes,
+        keypoints,
     )
 
 
@@ -244,6 +255,8 @@ def read_report(path: str) -> tuple[Regressor, str]:
             weights.tolist(),
             None if span is None else (int(span[0]), int(span[1])),
             fitted=int(found["pictures"]),
+            prototypes=int(found.get("prototypes", 0)),
+            keypoints=int(found.get("keypoints", 0)),
         )
         return regressor, str(found["data"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -47,6 +47,7 @@ class ModelHost:
 
     Attributes:
         usual: Particles that the open model was trained to find.
+        prototypes: Kinds that its particles come in; 0 where they keep their rows.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class ModelHost:
         self._media: Media | None = None
         self._model_key = 0
         self._media_key = 0
-        self.usual = 0
+        self.usual = self.prototypes = 0
         self._rule: FramingRule | None = None
         self._decoder: tuple[Encoding, Decoder] | None = None
         self._compositor: Compositor | None = None
@@ -121,7 +122,7 @@ class ModelHost:
         self._rule = from_plain(FramingRule, manifest.data.get("framing") or {})
         self._model, self._decoder, self._compositor = model, None, None
         self._model_key += 1
-        self.usual = can.particles
+        self.usual, self.prototypes = can.particles, can.prototypes
         return ModelInfo(
             key=self._model_key,
             path=path,

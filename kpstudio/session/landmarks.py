@@ -26,6 +26,9 @@ class Regressor:
         span: Two landmarks whose distance is the unit of errors; None for the picture's edge.
         truth: Frame -> annotated landmarks, NaN where one is missing.
         fitted: Pictures that it was fitted to.
+        prototypes: Where keypoints come in no order: of how many kinds they are. Each kind has
+            `keypoints` places, taken from left to right, and what is not taken counts for nothing.
+        keypoints: Places of each prototype.
     """
 
     source: str
@@ -35,20 +38,40 @@ class Regressor:
     span: tuple[int, int] | None = None
     truth: Mapping[int, tuple[Point, ...]] = field(default_factory=dict[int, tuple[Point, ...]])
     fitted: int = 0
+    prototypes: int = 0
+    keypoints: int = 0
 
     def told(self, latents: Latents) -> tuple[Point, ...]:
         """Return where the particles say that the landmarks are; none for another number of them.
 
         Particles beyond those of training are left out.
         """
-        flat = [value for place in latents.rows("position") for value in place]
-        if len(flat) < len(self.weights):
+        places = latents.rows("position")
+        if self.prototypes:
+            places = self._by_prototype(places, latents.rows("prototype"))
+        flat = [value for place in places for value in place]
+        if not flat or len(flat) < len(self.weights):
             return ()
         sums = [0.0] * (2 * len(self.names))
         for value, row in zip(flat, self.weights, strict=False):
             for index, weight in enumerate(row):
                 sums[index] += value * weight
         return tuple(zip(sums[::2], sums[1::2], strict=True))
+
+    def _by_prototype(
+        self, places: Sequence[Sequence[float]], kinds: Sequence[int] | None
+    ) -> list[Sequence[float]]:
+        """As `kpcore.evaluation.landmarks.by_prototype`, of one picture; none without kinds."""
+        if kinds is None or len(places) < self.keypoints:
+            return []
+        ordered: list[Sequence[float]] = [(0.0, 0.0)] * (self.prototypes * self.keypoints)
+        taken = [0] * self.prototypes
+        few = range(self.keypoints)
+        for row in sorted(few, key=lambda row: places[row][0]):
+            kind = kinds[row]
+            ordered[kind * self.keypoints + taken[kind]] = places[row]
+            taken[kind] += 1
+        return ordered
 
     def errors(self, told: Sequence[Point], frame: int) -> tuple[float, ...]:
         """Return how far each landmark of a frame is off, in percent; NaN where that is unknown."""

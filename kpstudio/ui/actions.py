@@ -59,7 +59,6 @@ def layer_is_offered(name: LayerName, can: Capabilities | None) -> bool:
         "glimpses": can.layers and can.glimpse_px > 0,
         "heatmaps": can.heatmaps,
         "confidence": can.confidence,
-        "landmarks": not can.prototypes,
         "springs": can.levels > 1,
     }.get(name, True)
 

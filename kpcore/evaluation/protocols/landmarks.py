@@ -220,15 +220,22 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
 
 
 def _fitted(train: Known, known: Facts, data: str) -> dict[str, Fact]:
-    """The map from positions to landmarks, as the studio draws with it; origin in the middle."""
+    """The map from positions to landmarks, as the studio draws with it; origin in the middle.
+
+    Of keypoints that have prototypes, which come in no order, it is the one by prototype.
+    """
     good = usable(train.landmarks, known.span)
+    keypoints = train.points.shape[1]
+    places = train.points if train.by_prototype is None else train.by_prototype
     return {
         "data": data,
         "title": known.title,
         "landmarks": list(known.landmark_names),
         "span": None if known.span is None else list(known.span),
-        "weights": fit(train.points[good], train.landmarks[good]).weights.tolist(),
+        "weights": fit(places[good], train.landmarks[good]).weights.tolist(),
         "pictures": int(good.sum()),
+        "prototypes": places.shape[1] // keypoints if train.by_prototype is not None else 0,
+        "keypoints": keypoints,
     }
 
 

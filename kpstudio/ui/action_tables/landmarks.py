@@ -12,17 +12,6 @@ if TYPE_CHECKING:
     from kpstudio.ui.main_window import MainWindow
 
 
-def can_regress(now: Situation) -> bool:
-    """Particles keep their rows, so that a linear map can be fitted to their places."""
-    return has_both(now) and now.can is not None and not now.can.prototypes
-
-
-def _why_not(now: Situation) -> str:
-    if now.can is not None and now.can.prototypes:
-        return "Particles of kinds have no rows of their own; 'kp eval' judges them by prototype"
-    return ""
-
-
 def _choose(window: MainWindow) -> None:
     path = QFileDialog.getExistingDirectory(
         window, "Folder of annotated pictures", window.files.start_folder()
@@ -46,9 +35,9 @@ def _has_landmarks(now: Situation) -> bool:
 LANDMARKS = (
     Action("landmarks", "Annotated &landmarks…", "Fit the landmarks of a folder of annotated "
            "pictures to the particles, and draw both with their error", "Model", _choose,
-           ("Ctrl+L",), "select-area", can_regress, apart=True, reason=_why_not),
+           ("Ctrl+L",), "select-area", has_both, apart=True),
     Action("landmarks-report", "Landmarks of a &report…", "Draw the landmarks that 'kp eval "
-           "--protocol landmarks' fitted", "Model", _choose_report, (), "chart", can_regress),
+           "--protocol landmarks' fitted", "Model", _choose_report, (), "chart", has_both),
     Action("landmarks-off", "&Forget the landmarks", "Draw no landmarks any more", "Model",
            lambda w: w.session.update_view(landmarks=""), (), "close", _has_landmarks),
 )  # fmt: skip

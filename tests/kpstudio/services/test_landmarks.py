@@ -14,7 +14,7 @@ from PIL import Image
 
 from kpcore import checkpoint
 from kpcore.configuration import to_plain
-from kpcore.evaluation.landmarks import fit
+from kpcore.evaluation.landmarks import by_prototype, fit
 from kpcore.registry import get
 from kpstudio.session.edits import MoveParticles
 from kpstudio.session.landmarks import mean_error
@@ -174,3 +174,45 @@ def test_a_saved_session_fits_them_again(
     again.wait(lambda: again.session.regressor is not None)
     assert again.session.view.landmarks == str(faces)
     assert again.session.regressor.fitted == bench.session.regressor.fitted  # type: ignore[union-attr]
+
+
+def test_keypoints_in_no_order_are_fitted_by_their_prototypes(
+    bench: Bench, faces: Path, tmp_path: Path
+) -> None:
+    from kpcore.evaluation.protocols import Subject
+    from kpcore.evaluation.protocols.landmarks import LandmarkOptions, run
+    from kpcore.evaluation.report import write
+
+    torch.manual_seed(0)
+    family = get("tusk")
+    config = family.presets["tiny"].config
+    path = tmp_path / "tusk.safetensors"
+    checkpoint.save(path, family.build(config), checkpoint.Manifest("tusk", to_plain(config)))
+    bench.open(path, faces / "images")
+    fit_in(bench, faces)
+    own, session = bench.session.regressor, bench.session
+    assert own is not None
+    assert (own.prototypes, own.keypoints) == (config.prototypes, config.keypoints)
+    report = run(
+        Subject(checkpoint.load(path, "cpu"), path, f"landmarks:{faces}"), LandmarkOptions()
+    )
+    write(report, tmp_path / "report")
+    session.update_view(landmarks=str(tmp_path / "report.json"))
+    bench.wait(lambda: session.regressor not in (None, own))
+    told = session.regressor
+    latents = session.latents
+    assert told is not None
+    assert latents is not None
+    before = told.told(latents)
+    assert np.array(before) == pytest.approx(np.array(own.told(latents)), abs=1e-3)
+
+    places, kinds = np.array(latents.rows("position")), latents.rows("prototype")
+    few = slice(0, config.keypoints)
+    ordered = by_prototype(places[None, few], np.array(kinds)[None, few], config.prototypes)
+    assert np.array(before).reshape(-1) == pytest.approx(
+        ordered.reshape(-1) @ np.array(told.weights)
+    )
+    assert len(before) == 2
+    session.commit(MoveParticles(0, (0,), ((0.5, -0.5),)))
+    assert session.latents is not None
+    assert told.told(session.latents) != before
