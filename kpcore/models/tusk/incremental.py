@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def without_gradients(decoder: MapDecoder) -> MapDecoder:
-    """Return a copy of a decoder whose weights want no gradients."""
+    """Return a copy of a decoder whose weights want no gradients and lie channels last."""
     copy = deepcopy(decoder).requires_grad_(False)
+    copy.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     hasten(copy)
     return copy
 
@@ -42,7 +43,8 @@ class SummingDecoder:
 
     def _draw(self, position: Tensor, presence: Tensor, feature: Tensor) -> tuple[Tensor]:
         found = self._model.found(position, presence, feature)
-        return (self._model.edit_decoder()(self._model.summed(found)),)
+        maps = self._model.summed(found).contiguous(memory_format=torch.channels_last)
+        return (self._model.edit_decoder()(maps),)
 
 
 class BlendingDecoder:
@@ -59,7 +61,8 @@ class BlendingDecoder:
 
     def _draw(self, rows: Tensor) -> tuple[Tensor]:
         maps = self._model.apart(rows[..., :2], rows[..., 2], rows[..., 3:])
-        return (self._weights(maps.flatten(0, 1)),)
+        maps = maps.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return (self._weights(maps),)
 
     @torch.no_grad()
     def __call__(self, latents: Latents) -> Decoding:
