@@ -25,6 +25,10 @@ corner, a keypoint that never moves works as a bias."""
 FRONTAL = 2.0 / 3.0
 """Share of left joints right of their partners above which a person is seen from the front."""
 
+_ROUNDING = 8.0 * float(np.finfo(np.float32).eps)
+"""Directions of the inputs so much smaller than the largest count as nothing: models compute in
+single precision, so that there they are rounding errors, on which least squares must not lean."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearMap:
@@ -75,7 +79,7 @@ def fit(
         )
     known = _inputs(points, extra, bias, origin)
     wanted = (landmarks.astype(np.float64) + _shift(origin)).reshape(len(landmarks), -1)
-    weights = np.linalg.lstsq(known, wanted, rcond=None)[0]
+    weights = np.linalg.lstsq(known, wanted, rcond=_ROUNDING)[0]
     return LinearMap(weights, bias, origin)
 
 
