@@ -175,10 +175,10 @@ def test_inputs_that_differ_by_rounding_alone_are_not_leant_on():
     """Log-variances that rise and fall together differ by single precision's last digit."""
     random = chance()
     points = random.normal(size=(200, 3, 2))
-    truth = points @ np.array([[0.9, 0.1], [-0.1, 0.9]])
+    truth = points @ np.array([[0.9, 0.1], [-0.1, 0.9]]) + random.normal(0.0, 0.02, points.shape)
     doubt = np.repeat(random.normal(-4.8, 0.06, (200, 1)), 6, axis=1)
     noisy = (doubt * (1.0 + 6e-8 * random.integers(-1, 2, doubt.shape))).astype(np.float32)
     told = landmarks.fit(points[:100], truth[:100], extra=noisy[:100])
     assert np.abs(told.weights).max() < 10.0
     found = landmarks.error_percent(told(points[100:], noisy[100:]), truth[100:])
-    assert found.mean() < 1e-3
+    assert found.mean() < 3.0
