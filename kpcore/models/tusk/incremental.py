@@ -12,7 +12,6 @@ from torch import Tensor
 from kpcore.api import Decoding
 from kpcore.latents import Latents
 from kpcore.nn.row_cache import RowCache
-from kpcore.nn.winograd import hasten
 from kpcore.tracing import one_call
 
 if TYPE_CHECKING:
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
 
 def without_gradients(decoder: MapDecoder) -> MapDecoder:
     """Return a copy of a decoder whose weights want no gradients."""
-    copy = deepcopy(decoder).requires_grad_(False)
-    hasten(copy)
-    return copy
+    return deepcopy(decoder).requires_grad_(False)
 
 
 class SummingDecoder:
