@@ -23,6 +23,13 @@ MakeMaps = Callable[[Tensor], Tensor]
 """From positions (B, K, 2) to Gaussian maps (B, K, h, w)."""
 
 
+def fast_renderer(renderer: Renderer) -> Renderer:
+    """Return an inference copy of a renderer of which all channels of the input may change."""
+    copy = fold(renderer)
+    hasten(copy)
+    return copy
+
+
 class EditRenderer(nn.Module):
     """An inference copy of a renderer of which only some channels of the input change.
 
@@ -37,7 +44,7 @@ class EditRenderer(nn.Module):
             moving: Channels of its input that edits change.
         """
         super().__init__()
-        folded = fold(renderer, hastened=False)
+        folded = fold(renderer)
         first, *rest = folded.body
         conv, *after = cast("nn.Sequential", first)
         self.conv = cast("nn.Conv2d", conv)

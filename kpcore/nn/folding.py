@@ -13,22 +13,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from kpcore.nn.blocks import UpCNN
 from kpcore.nn.doubling import merge_doublings, merge_into_convolutions
-from kpcore.nn.winograd import hasten
 
 M = TypeVar("M", bound=nn.Module)
 F = TypeVar("F", bound=nn.Module)
 
 
-def fold(module: M, hastened: bool = True) -> M:
+def fold(module: M) -> M:
     """Return a copy in eval mode whose batch norms are part of the layers before them.
 
     Bilinear doublings become part of the convolutions after them, and weights lie channels last.
     The copy shares nothing with the module and cannot be trained.
-
-    Args:
-        module: It stays as it is.
-        hastened: Large 3x3 convolutions go by Winograd's filtering; else all of them stay
-            `torch.nn.Conv2d`, for who takes their weights.
     """
     with torch.inference_mode(False), torch.no_grad():
         copy = deepcopy(module).eval().requires_grad_(False)
@@ -41,10 +35,7 @@ def fold(module: M, hastened: bool = True) -> M:
             for name, child in part.named_children():
                 if isinstance(child, UpCNN):
                     setattr(part, name, merge_doublings(child))
-        copy.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        if hastened:
-            hasten(copy)
-        return copy
+        return copy.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _fold_chain(layers: nn.Sequential) -> None:

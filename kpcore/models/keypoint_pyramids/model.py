@@ -16,8 +16,14 @@ from kpcore.latents import Latents, Topology
 from kpcore.models.keypoint_pyramids.config import PyramidsConfig
 from kpcore.models.keypoint_pyramids.networks import LevelFeatures, PyramidEncoder, level_renderer
 from kpcore.nn.conv_norm import ConvStack, Renderer, halving
-from kpcore.nn.edit_rendering import AppearanceDecoder, EditRenderer, Points, TransportDecoder
-from kpcore.nn.folding import InferenceCopy, fold
+from kpcore.nn.edit_rendering import (
+    AppearanceDecoder,
+    EditRenderer,
+    Points,
+    TransportDecoder,
+    fast_renderer,
+)
+from kpcore.nn.folding import InferenceCopy
 from kpcore.nn.keypoint_head import keypoint_maps, union
 from kpcore.nn.requirements import require_pictures, require_points
 from kpcore.nn.transport import paste, transport_moved
@@ -80,7 +86,7 @@ class KeypointPyramids(KeypointModel):
         drawn = config.total if self.combined is not None else config.points[-1]
         moving = slice(held, held + drawn)
         self._edit_renderer = InferenceCopy(self.edited_by, partial(EditRenderer, moving=moving))
-        self._fast_renderer = InferenceCopy(self.edited_by, fold)
+        self._fast_renderer = InferenceCopy(self.edited_by, fast_renderer)
 
     @property
     def capabilities(self) -> Capabilities:

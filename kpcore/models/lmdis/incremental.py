@@ -36,7 +36,7 @@ class EditPainter(nn.Module):
             widths: Of the Gaussians.
         """
         super().__init__()
-        self.rest = fold(painter, hastened=False)
+        self.rest = fold(painter)
         first = self.rest.first
         weight = first.weight.unflatten(1, (widths, -1))
         self.shares = nn.Parameter(weight[:, :, :landmarks], requires_grad=False)

@@ -10,9 +10,9 @@ from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.transporter.config import TransporterConfig
 from kpcore.nn.conv_norm import ConvStack, Renderer, halving
-from kpcore.nn.edit_rendering import Points, TransportDecoder
+from kpcore.nn.edit_rendering import Points, TransportDecoder, fast_renderer
 from kpcore.nn.feature_pyramid import FeaturePyramid
-from kpcore.nn.folding import InferenceCopy, fold
+from kpcore.nn.folding import InferenceCopy
 from kpcore.nn.keypoint_head import (
     KeypointHead,
     PyramidKeypoints,
@@ -49,7 +49,7 @@ class Transporter(KeypointModel):
             )
             self.keypoints = PyramidKeypoints(pyramid, self._head(config.pyramid_channels))
         self.decoder = Renderer(self.features.channels, config.decoder_widths, config.norm)
-        self._fast_decoder = InferenceCopy(self.decoder, fold)
+        self._fast_decoder = InferenceCopy(self.decoder, fast_renderer)
 
     def _head(self, channels: int) -> KeypointHead:
         c = self.config

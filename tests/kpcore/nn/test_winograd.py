@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from kpcore.nn.conv_norm import Renderer
+from kpcore.nn.edit_rendering import fast_renderer
 from kpcore.nn.folding import fold
 from kpcore.nn.winograd import WinogradConvolution, hasten
 
@@ -56,12 +57,12 @@ def test_only_convolutions_that_gain_are_replaced() -> None:
 
 
 @torch.no_grad()
-def test_a_folded_network_is_hastened_and_draws_the_same() -> None:
+def test_a_renderer_for_edits_is_hastened_and_draws_the_same() -> None:
     torch.manual_seed(0)
     renderer = Renderer(70, (128, 16), "batch").eval()
     maps = torch.randn(2, 70, 16, 16)
-    folded = fold(renderer)
-    assert any(isinstance(part, WinogradConvolution) for part in folded.modules())
-    assert torch.allclose(folded(maps), renderer(maps), atol=1e-5)
-    plain = fold(renderer, hastened=False)
+    fast = fast_renderer(renderer)
+    assert any(isinstance(part, WinogradConvolution) for part in fast.modules())
+    assert torch.allclose(fast(maps), renderer(maps), atol=1e-5)
+    plain = fold(renderer)
     assert not any(isinstance(part, WinogradConvolution) for part in plain.modules())

@@ -13,7 +13,7 @@ from kpcore.configuration import to_plain
 from kpcore.errors import TrainingError
 from kpcore.training import snapshots
 from kpcore.training.config import Optimisation
-from kpcore.training.optimisers import optimiser_of
+from kpcore.training.optimisers import Kept, optimiser_of
 from kpcore.training.snapshots import Pointers, RunFiles, Standing, half_type
 
 
@@ -65,9 +65,9 @@ def test_last_two_checkpoints_and_the_best_are_kept(
 ):
     files = RunFiles(tmp_path)
     phase = toy.phases(model, toy.ToyConfig())[0]
-    optimisers = [optimiser_of(phase, Optimisation(1, 1, 0.1))]
+    kept = Kept([optimiser_of(phase, Optimisation(1, 1, 0.1))], [{}])
     for step, psnr in ((1, None), (2, 20.0), (3, None), (4, None), (5, None)):
-        files.write_checkpoint(model, _manifest(toy, step), optimisers, Standing(step), psnr)
+        files.write_checkpoint(model, _manifest(toy, step), kept, Standing(step), psnr)
     assert files.pointers == Pointers("step_00000005", "step_00000002", 20.0)
     stems = ("step_00000002", "step_00000004", "step_00000005")
     want = sorted(
@@ -80,9 +80,10 @@ def test_damaged_pointers_fall_back_to_the_newest_whole_checkpoint(
     tmp_path: Path, toy: ModuleType, model: KeypointModel
 ):
     files = RunFiles(tmp_path)
-    optimisers = [optimiser_of(toy.phases(model, toy.ToyConfig())[0], Optimisation(1, 1, 0.1))]
+    phase = toy.phases(model, toy.ToyConfig())[0]
+    kept = Kept([optimiser_of(phase, Optimisation(1, 1, 0.1))], [{}])
     for step in (1, 2):
-        files.write_checkpoint(model, _manifest(toy, step), optimisers, Standing(step), None)
+        files.write_checkpoint(model, _manifest(toy, step), kept, Standing(step), None)
     (tmp_path / "checkpoints" / "pointers.json").write_text("{")
     (tmp_path / "checkpoints" / "step_00000002.safetensors").unlink()
     assert files.pointers.last == "step_00000001"
