@@ -20,7 +20,9 @@ _PORTION = 16384
 _CHANNELS = range(64, 257)
 """Fewer channels are not worth the transforms; the kernels of more leave the cache."""
 _PRODUCTS = 64 * 128
+"""Least product of input and output channels."""
 _TILES = 4
+"""Least number of tiles; smaller maps leave matrices of a few rows."""
 
 
 def _powers(degree: int) -> Tensor:

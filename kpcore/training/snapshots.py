@@ -7,7 +7,7 @@
     RUN/snapshots/step_00000100.safetensors    half-precision weights: at most `WEIGHTS_KEPT`,
                                                thinned evenly over the run, first and last kept
     RUN/checkpoints/step_00000100.safetensors  full weights: the last two and the best
-    RUN/checkpoints/step_00000100.state.safetensors   the optimisers' state beside them
+    RUN/checkpoints/step_00000100.state.safetensors   what optimisers and objectives keep
     RUN/checkpoints/pointers.json              names of the last and the best
     RUN/model.safetensors                      the result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from kpcore.api import STILL, Family, Preset, Recipe, Window
@@ -22,6 +23,27 @@ _RECIPE = Recipe(
     epochs=None,
     milestones=(1 / 3, 2 / 3),
     decay=0.1,
+    adam_eps=1e-8,
+)
+
+_SMALL = LmdisConfig(
+    image_size=64,
+    padded_size=64,
+    width=8,
+    shared=16,
+    stem=True,
+    confidence_gain=6.0,
+    separation_edge=0.07,
+    decoder_sigmas_edge=(0.0884, 0.1768, 0.3536),
+)
+_SMALL_RECIPE = Recipe(
+    batch=16,
+    learning_rate=1.2e-3,
+    steps=4_000,
+    epochs=None,
+    milestones=(0.6, 0.85),
+    decay=0.3,
+    rise=100,
     adam_eps=1e-8,
 )
 
@@ -95,65 +117,28 @@ PRESETS = MappingProxyType(
             "digits, 28 x 28, 7 landmarks without descriptors",
         ),
         "small": Preset(
-            LmdisConfig(
-                image_size=64,
-                padded_size=64,
-                width=8,
-                shared=16,
-                stem=True,
-                confidence_gain=6.0,
-                separation_edge=0.07,
-                decoder_sigmas_edge=(0.0884, 0.1768, 0.3536),
-            ),
-            Recipe(
-                batch=16,
-                learning_rate=1.2e-3,
-                steps=4_000,
-                epochs=None,
-                milestones=(0.6, 0.85),
-                decay=0.3,
-                rise=100,
-                adam_eps=1e-8,
-            ),
+            _SMALL,
+            _SMALL_RECIPE,
             "64 x 64, 10 landmarks, narrow: faces in under an hour on one core; departs",
         ),
         "faces-30": Preset(
-            LmdisConfig(
-                image_size=64,
-                padded_size=64,
+            replace(
+                _SMALL,
                 landmarks=30,
                 width=12,
-                shared=16,
-                stem=True,
-                confidence_gain=6.0,
                 separation_edge=0.05,
-                decoder_sigmas_edge=(0.0884, 0.1768, 0.3536),
                 reconstructed=4,
                 translation_edge=0.08,
                 log_scale=0.12,
                 mirror=True,
             ),
-            Recipe(
-                batch=16,
-                learning_rate=1.5e-3,
-                steps=6_000,
-                epochs=None,
-                milestones=(0.6, 0.85),
-                decay=0.3,
-                rise=100,
-                adam_eps=1e-8,
-            ),
+            replace(_SMALL_RECIPE, learning_rate=1.5e-3, steps=6_000),
             "64 x 64, 30 landmarks: photographs of faces in an hour on one core; departs",
         ),
         "cartoon": Preset(
-            LmdisConfig(
-                image_size=64,
-                padded_size=64,
-                width=8,
+            replace(
+                _SMALL,
                 shared=24,
-                stem=True,
-                confidence_gain=6.0,
-                separation_edge=0.07,
                 decoder_sigmas_edge=(0.03, 0.06, 0.12, 0.24),
                 reconstruction=1.0,
                 reconstruction_rise=(),
@@ -162,16 +147,7 @@ PRESETS = MappingProxyType(
                 brightness=0.0,
                 contrast=(1.0, 1.0),
             ),
-            Recipe(
-                batch=16,
-                learning_rate=2e-3,
-                steps=5_000,
-                epochs=None,
-                milestones=(0.75, 0.92),
-                decay=0.3,
-                rise=100,
-                adam_eps=1e-8,
-            ),
+            replace(_SMALL_RECIPE, learning_rate=2e-3, steps=5_000, milestones=(0.75, 0.92)),
             "64 x 64, 10 landmarks, then their pictures: drawn faces on one core; departs",
         ),
         "tiny": Preset(

@@ -57,7 +57,8 @@ class LmdisConfig:
         separation: Weight of the closeness of landmarks.
         separation_edge: Distance below which two landmarks are close.
         equivariance: Weight of the distance between landmarks of a picture and of its warp.
-        decay: Weight of the squared weights of all convolutions and linear layers.
+        decay: Weight of the squared weights of all convolutions and linear layers; of the
+            detector's alone with `landmarks_first`, as the others would decay before their time.
         grid_shift_edge: Standard deviation of the displacement of a warp's control points. 0.05 as
             the released code has it (0.1 in its coordinates from -1 to 1; the paper's text: 0.1).
         landmark_shift_edge: The same when landmarks are the control points.
@@ -70,7 +71,8 @@ class LmdisConfig:
             paper's text has 1.25 as a base-2 logarithm, a factor of 2.4, which is a slip.
         brightness: Largest change of brightness.
         contrast: Least and largest factor of contrast.
-        mirror: Mirror half of the pictures while training; not in the paper.
+        mirror: Mirror half of the pictures while training, except those of a video with its flow;
+            not in the paper.
         flow_stride: Frames between two of the three frames whose optical flow is a further warp
             (appendix C.1: 5); 0 trains on single pictures.
         flow_preference: Weight of the loss that draws landmarks to where the picture moves (eq.
