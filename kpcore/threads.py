@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 _ROUNDS = 5
 _GAIN = 0.85
-"""More threads must take at most this share of the time, since the window needs a core too."""
+"""More threads must take at most this share of the time."""
 
 
 def cores_allowed() -> int:
@@ -19,15 +19,17 @@ def cores_allowed() -> int:
     return len(able(0)) if able else (os.cpu_count() or 1)
 
 
-def choose_threads(work: Callable[[], object]) -> int:
+def choose_threads(work: Callable[[], object], spare: int = 0) -> int:
     """Set torch's threads to the number that runs `work` fastest, and return it.
 
-    torch's own choice (all cores) is often slower: the window, the recorder and the decode then
-    share cores, and small operations wait for each other.
+    Args:
+        work: It is timed when nothing else runs.
+        spare: Cores that other work will need. Threads that wait for one which shares its core
+            with a window take longer together than one thread alone.
     """
     import torch
 
-    cores = cores_allowed()
+    cores = max(1, cores_allowed() - spare)
     best, best_ms = 1, float("inf")
     threads = 1
     while threads <= cores:

@@ -53,9 +53,19 @@ def spatial_softmax(
     across = corner_aligned(width, maps.device, maps.dtype)
     down = corner_aligned(height, maps.device, maps.dtype)
     if form == "joint":
-        share = maps.flatten(-2).softmax(-1).unflatten(-1, (height, width))
-        x, y = (share.sum(-2) * across).sum(-1), (share.sum(-1) * down).sum(-1)
-        return torch.stack([x, y], dim=-1)
+        return mean_place(maps.flatten(-2).softmax(-1).unflatten(-1, (height, width)))
     x = (maps.mean(-2).softmax(-1) * across).sum(-1)
     y = (maps.mean(-1).softmax(-1) * down).sum(-1)
+    return torch.stack([x, y], dim=-1)
+
+
+def mean_place(share: Float[Tensor, "*n h w"]) -> Float[Tensor, "*n 2"]:
+    """Return the mean (x, y) of distributions over maps on the corner-aligned grid.
+
+    Args:
+        share: Each map sums to 1.
+    """
+    across = corner_aligned(share.shape[-1], share.device, share.dtype)
+    down = corner_aligned(share.shape[-2], share.device, share.dtype)
+    x, y = (share.sum(-2) * across).sum(-1), (share.sum(-1) * down).sum(-1)
     return torch.stack([x, y], dim=-1)

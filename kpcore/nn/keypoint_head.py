@@ -48,14 +48,17 @@ class KeypointHead(nn.Module):
         maps = self.maps(self.body(features)) * self.gain
         return from_corner_aligned(spatial_softmax(maps, self.form), maps.shape[-1])
 
-    def confidence(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
-        """Return the distribution that each keypoint is the mean of, scaled to a peak of 1."""
+    def distribution(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
+        """Return the distribution that each keypoint is the mean of; every map sums to 1."""
         maps = self.maps(self.body(features)) * self.gain
         if self.form == "joint":
-            share = maps.flatten(-2).softmax(-1).unflatten(-1, maps.shape[-2:])
-        else:
-            down, across = maps.mean(-1).softmax(-1), maps.mean(-2).softmax(-1)
-            share = down[..., :, None] * across[..., None, :]
+            return maps.flatten(-2).softmax(-1).unflatten(-1, maps.shape[-2:])
+        down, across = maps.mean(-1).softmax(-1), maps.mean(-2).softmax(-1)
+        return down[..., :, None] * across[..., None, :]
+
+    def confidence(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
+        """Return the distribution that each keypoint is the mean of, scaled to a peak of 1."""
+        share = self.distribution(features)
         return share / share.amax((-2, -1), keepdim=True)
 
 
@@ -71,6 +74,10 @@ class PyramidKeypoints(nn.Module):
         """Return (x, y) of every keypoint."""
         return self.head(self.pyramid(image)[-1])
 
+    def distribution(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K h w"]:
+        """Return the distribution that each keypoint is the mean of."""
+        return self.head.distribution(self.pyramid(image)[-1])
+
     def confidence(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K h w"]:
         """Return where the head sees every keypoint (see `KeypointHead.confidence`)."""
         return self.head.confidence(self.pyramid(image)[-1])
@@ -82,6 +89,11 @@ class TrunkKeypoints(nn.Sequential):
     def __init__(self, trunk: nn.Module, head: KeypointHead) -> None:
         super().__init__(trunk, head)
         self._parts = (trunk, head)
+
+    def distribution(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K h w"]:
+        """Return the distribution that each keypoint is the mean of."""
+        trunk, head = self._parts
+        return head.distribution(trunk(image))
 
     def confidence(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K h w"]:
         """Return where the head sees every keypoint (see `KeypointHead.confidence`)."""

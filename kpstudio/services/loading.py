@@ -29,7 +29,10 @@ def load(path: str, device: str) -> KeypointModel:
 
 
 def warm_up(model: KeypointModel) -> None:
-    """Run a model a few times; on a CPU with the number of threads that turns out fastest."""
+    """Run a model a few times; on a CPU with the number of threads that turns out fastest.
+
+    One core is left to the window.
+    """
     import torch
 
     from kpcore.threads import choose_threads
@@ -40,7 +43,7 @@ def warm_up(model: KeypointModel) -> None:
         encoding = model.encode(blank)
         decode = model.decoder_for(encoding)
         if device.type == "cpu":
-            choose_threads(lambda: finished(decode(encoding.latents).image))
+            choose_threads(lambda: finished(decode(encoding.latents).image), spare=1)
         else:
             for _ in range(3):
                 finished(decode(encoding.latents).image)

@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.api import Batch, Image, LossReport, Phase, Progress
-from kpcore.geometry.coordinates import corner_aligned
 from kpcore.geometry.warps import Views, warped_views
 from kpcore.geometry.windows import composite_windows
+from kpcore.losses.constraints import crowding, variance
 from kpcore.losses.kl import chamfer_kl, gaussian_kl, paired_kl
 from kpcore.losses.perceptual import PerceptualLoss
 from kpcore.losses.reconstruction import psnr_db, squared_error
@@ -233,7 +233,8 @@ class MaskedObjective(DLPObjective):
             gap = views.to_image(there.mean) - mean
             terms["equivariance"] = c.equivariance * gap.square().sum((1, 2)).mean()
         if c.concentration:
-            terms["concentration"] = c.concentration * softmax_variance(sample.maps).sum(1).mean()
+            share = sample.maps.flatten(-2).softmax(-1).unflatten(-1, sample.maps.shape[-2:])
+            terms["concentration"] = c.concentration * variance(share).sum(1).mean()
         if c.separation:
             terms["separation"] = c.separation * crowding(mean).mean()
         return terms
@@ -245,21 +246,6 @@ class MaskedObjective(DLPObjective):
         picture, _ = self._renderer(sample.particles, sample.maps)
         monitors = {"psnr_db": psnr_db(picture.detach(), sample.image)}
         return self.difference(sample.image, picture), monitors
-
-
-def softmax_variance(maps: Float[Tensor, "B K F F"]) -> Float[Tensor, "B K"]:
-    """Return the variance of places under each map's softmax, summed over x and y."""
-    share = maps.flatten(-2).softmax(-1).unflatten(-1, maps.shape[-2:])
-    along = corner_aligned(maps.shape[-1], maps.device, maps.dtype)
-    sides = torch.stack([share.sum(-2), share.sum(-1)], dim=-2)
-    return ((sides * along.square()).sum(-1) - (sides * along).sum(-1).square()).sum(-1)
-
-
-def crowding(position: Float[Tensor, "B K 2"], near: float = 0.08) -> Float[Tensor, " B"]:
-    """Return exp(-distance^2 / (2 near^2)) summed over all ordered pairs of particles."""
-    square = (position[:, :, None] - position[:, None]).square().sum(-1)
-    apart = (-0.5 * square / near**2).exp()
-    return apart.sum((1, 2)) - apart.diagonal(dim1=1, dim2=2).sum(1)
 
 
 def object_phases(model: DLP, config: ObjectConfig) -> Sequence[Phase]:

@@ -39,8 +39,12 @@ class KeyNetConfig:
             and over which the weight then rises (Jakab et al.: 10 and 20 of 128 pixels);
             "vgg" weighs all alike.
         mirror: Mirror half of the pictures while training.
-        equivariance: Weight of the squared distance between the keypoints of a picture and those
-            of its warp, brought back; 0, as in the paper, leaves it out.
+        equivariance: Weight of the squared distances, summed over keypoints, between those of a
+            picture and those of its warp, brought back; 0, as in the paper, leaves it out.
+        concentration: Weight of the variance of each keypoint's map, summed over keypoints; 0, as
+            in the paper.
+        separation: Weight of a penalty on keypoints nearer to each other than about 0.15; 0, as
+            in the paper. Equivariance without it brings all keypoints to one place.
         vgg_weights: Path of torchvision's VGG16; empty downloads it once.
         reference_within: Frames from which the reference is drawn, before or after the picture.
     """
@@ -62,6 +66,8 @@ class KeyNetConfig:
     border: tuple[float, float] = (0.0, 0.0)
     mirror: bool = False
     equivariance: float = 0.0
+    concentration: float = 0.0
+    separation: float = 0.0
     vgg_weights: str = ""
     reference_within: int = 250
 
@@ -76,8 +82,9 @@ class KeyNetConfig:
             raise InputError(
                 f"border is {self.border}; accepted are two shares from 0 whose sum is under 0.5"
             )
-        if self.equivariance < 0.0:
-            raise InputError(f"equivariance is {self.equivariance}; accepted is 0 or more")
+        for name in ("equivariance", "concentration", "separation"):
+            if getattr(self, name) < 0.0:
+                raise InputError(f"{name} is {getattr(self, name)}; accepted is 0 or more")
         halvings = len(self.widths) - 1
         if halvings < 0 or self.image_size % 2**halvings:
             raise InputError(

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.api import Batch, Image, LossReport, Phase, Progress
-from kpcore.geometry.coordinates import to_corner_aligned
-from kpcore.geometry.warps import KEYNET_TARGET, Views, warped_views
+from kpcore.geometry.coordinates import from_corner_aligned, to_corner_aligned
+from kpcore.geometry.heatmaps import mean_place
+from kpcore.geometry.warps import KEYNET_TARGET, UNWARPED, Views, warped_views
+from kpcore.losses.constraints import crowding, variance
 from kpcore.losses.perceptual import PerceptualLoss
 from kpcore.losses.reconstruction import (
     RunningBalance,
@@ -34,7 +36,7 @@ class KeyNetObjective:
     Departs: the published loss weighs the features of a VGG16 that learned to colour grey
     pictures, each by a running mean of its own size; here the ordinary VGG16's are summed, or
     pixels alone are compared ("mse"), or pixels and edges, each by its running mean ("edges").
-    Mirrored pictures and the equivariance of keypoints are not in the paper; both are off unless
+    Mirrored pictures, and the terms of `constraints`, are not in the paper; all are off unless
     asked for.
     """
 
@@ -52,6 +54,7 @@ class KeyNetObjective:
         self._window = border_window(config.image_size, *config.border)
         self._balance = RunningBalance()
         self.memory = self._balance.means
+        self._margin = round(_MARGIN * config.image_size)
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the loss of a batch."""
@@ -60,11 +63,9 @@ class KeyNetObjective:
             picture.contiguous(memory_format=torch.channels_last)
             for picture in (views.image, views.reference)
         )
-        position = self._model.keypoints(image)
+        position, held = self._found(image, views)
         picture, _ = self._model.render(position, self._model.look(reference))
-        terms = self._difference(picture, image)
-        if self._config.equivariance:
-            terms["equivariance"] = self._equivariance(position, reference, views)
+        terms = self._difference(picture, image) | held
         monitors = {
             "psnr_db": psnr_db(picture.detach(), image),
             "spread": position.detach().std(1).mean(),
@@ -80,7 +81,7 @@ class KeyNetObjective:
                 reference = torch.where(flip, reference.flip(-1), reference)
         if reference is not None:
             return Views(image, reference)
-        return warped_views(image, KEYNET_TARGET, round(_MARGIN * self._config.image_size))
+        return warped_views(image, KEYNET_TARGET, self._margin)
 
     def _difference(self, picture: Image, image: Image) -> dict[str, Tensor]:
         """How far the reconstruction is from the picture."""
@@ -95,17 +96,27 @@ class KeyNetObjective:
         named = {f"edges_{2**level}": error for level, error in enumerate(edges)}
         return self._balance({"reconstruction": pixels, **named})
 
-    def _equivariance(
-        self, position: Float[Tensor, "B K 2"], reference: Image, views: Views
-    ) -> Tensor:
-        """How far keypoints of the warped picture are from those of the picture, times weight."""
-        if views.grid is None:
-            return position.new_zeros(())
-        side = self._config.image_size
-        found = to_corner_aligned(self._model.keypoints(reference), side)
-        back, own = views.to_image(found), to_corner_aligned(position, side)
-        inside = (back.abs() < 1.0).all(-1, keepdim=True)
-        return self._config.equivariance * ((back - own) * inside).square().sum(-1).mean()
+    def _found(
+        self, image: Image, views: Views
+    ) -> tuple[Float[Tensor, "B K 2"], dict[str, Tensor]]:
+        """Keypoints of the pictures, and the terms that hold them to places of the scene."""
+        c, keypoints, terms = self._config, self._model.keypoints, dict[str, Tensor]()
+        share = keypoints.distribution(image)
+        position = from_corner_aligned(mean_place(share), share.shape[-1])
+        side = c.image_size
+        own = to_corner_aligned(position, side)
+        if c.equivariance:
+            if views.grid is None:
+                views = warped_views(image, UNWARPED, self._margin)
+            back = views.to_image(to_corner_aligned(keypoints(views.reference), side))
+            inside = (back.abs() < 1.0).all(-1, keepdim=True)
+            gap = ((back - own) * inside).square().sum((1, 2)).mean()
+            terms["equivariance"] = c.equivariance * gap
+        if c.concentration:
+            terms["concentration"] = c.concentration * variance(share).sum(1).mean()
+        if c.separation:
+            terms["separation"] = c.separation * crowding(own).mean()
+        return position, terms
 
 
 def phases(model: KeyNet, config: KeyNetConfig) -> Sequence[Phase]:

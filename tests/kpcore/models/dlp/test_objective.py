@@ -19,10 +19,8 @@ from kpcore.models.dlp.objective import (
     DLPObjective,
     MaskedObjective,
     ObjectObjective,
-    crowding,
     masked_phases,
     object_phases,
-    softmax_variance,
 )
 from kpcore.models.dlp.particles import Normal
 from kpcore.models.dlp.presets import MASKED_PRESETS, OBJECT_PRESETS
@@ -309,18 +307,6 @@ def test_equivariance_is_nought_for_particles_that_follow_the_warp():
     worse = objective.constraints(replace(sample, position=away), pair)
     assert float(terms["equivariance"]) < 1e-3
     assert math.isclose(float(worse["equivariance"]), 4 * 2 * 0.01, rel_tol=0.1)
-
-
-def test_the_variance_under_a_maps_softmax():
-    maps = torch.full((1, 2, 5, 5), -50.0)
-    maps[0, 0, 2, 3] = 50.0
-    maps[0, 1, 0, 0] = maps[0, 1, 0, 4] = 50.0
-    torch.testing.assert_close(softmax_variance(maps), torch.tensor([[0.0, 1.0]]))
-
-
-def test_particles_apart_are_no_crowd():
-    close = torch.tensor([[[0.0, 0.0], [0.08, 0.0], [0.9, 0.9]]])
-    torch.testing.assert_close(crowding(close), torch.tensor([2.0 * math.exp(-0.5)]))
 
 
 def test_exclusive_patches_follow_presence_in_training_only():

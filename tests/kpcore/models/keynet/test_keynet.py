@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from kpcore.api import Batch, Progress
 from kpcore.errors import InputError, ShapeError
+from kpcore.geometry.coordinates import from_corner_aligned
+from kpcore.geometry.heatmaps import gaussian_maps
 from kpcore.models.keynet import PRESETS
 from kpcore.models.keynet.config import KeyNetConfig
 from kpcore.models.keynet.model import KeyNet
@@ -121,18 +124,54 @@ def test_mirroring_flips_picture_and_reference_together():
     assert (flipped ^ kept).all()
 
 
-def test_equivariance_is_asked_of_warps_only_and_only_when_wanted():
-    torch.manual_seed(0)
+@pytest.mark.parametrize("frames", [False, True])
+@pytest.mark.parametrize("name", ["equivariance", "concentration", "separation"])
+def test_a_term_that_holds_keypoints_is_in_the_loss_when_it_is_wanted(name, frames):
     image = torch.rand(4, 3, 32, 32)
-    wanted = replace(TINY, equivariance=2.0)
-    assert "equivariance" not in _report(TINY, Batch(image)).terms
-    single, double = (
-        _report(replace(TINY, equivariance=weight), Batch(image)).terms["equivariance"].detach()
-        for weight in (1.0, 2.0)
-    )
-    assert float(single) > 0.0
-    assert float(double) == pytest.approx(2.0 * float(single), rel=1e-4)
-    assert float(_report(wanted, Batch(image, image)).terms["equivariance"].detach()) == 0.0
+    batch = Batch(image, image.roll(1, 0) if frames else None)
+
+    def term(weight: float) -> float:
+        torch.manual_seed(0)
+        report = _report(replace(TINY, **{name: weight}), batch)
+        return float(report.terms[name].detach()) if name in report.terms else 0.0
+
+    assert term(0.0) == 0.0
+    assert term(1.0) > 0.0
+    assert term(2.0) == pytest.approx(2.0 * term(1.0), rel=1e-4)
+
+
+def test_keypoints_that_move_with_the_picture_cost_no_equivariance(monkeypatch):
+    torch.manual_seed(0)
+    config = replace(TINY, equivariance=1.0)
+    model = KeyNet(config)
+    objective = KeyNetObjective(model, config)
+    places = torch.tensor([[0.0, 0.0], [0.3, -0.2], [-0.4, 0.1], [0.2, 0.5]])
+
+    def blobs(at: Tensor) -> Tensor:
+        maps = gaussian_maps(at, 32, 0.1)
+        return maps / maps.sum((-2, -1), keepdim=True)
+
+    image = torch.rand(1, 3, 32, 32)
+    views = objective._views(Batch(image))
+    # Where the warped picture shows what lies at these places of the picture.
+    there = places[None]
+    for _ in range(50):
+        there = there + places - views.to_image(there)
+    followed = {True: blobs(places[None]), False: blobs(there)}
+    costs: list[float] = []
+    for gap in (0.0, 0.1):
+        monkeypatch.setattr(
+            model.keypoints, "distribution", lambda seen: followed[seen is views.image]
+        )
+        monkeypatch.setattr(
+            type(model.keypoints),
+            "forward",
+            lambda self, seen, gap=gap: from_corner_aligned(there + gap, 32),
+        )
+        _, terms = objective._found(views.image, views)
+        costs.append(float(terms["equivariance"]))
+    assert costs[0] < 1e-3
+    assert costs[1] == pytest.approx(4 * 2 * 0.1**2, rel=0.5)
 
 
 def test_a_context_is_needed_and_asked_for():
@@ -152,6 +191,8 @@ def test_a_context_is_needed_and_asked_for():
         {"border": (0.3, 0.2)},
         {"border": (-0.1, 0.2)},
         {"equivariance": -1.0},
+        {"concentration": -1.0},
+        {"separation": -1.0},
     ],
 )
 def test_impossible_sizes_are_refused(fields):
