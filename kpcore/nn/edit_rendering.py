@@ -14,9 +14,9 @@ from kpcore.api import Context, Decoding
 from kpcore.latents import Latents
 from kpcore.nn.conv_norm import Renderer
 from kpcore.nn.folding import InferenceCopy, fold
+from kpcore.nn.hastening import hasten
 from kpcore.nn.requirements import require_points
 from kpcore.nn.transport import transport_moved
-from kpcore.nn.winograd import hasten
 from kpcore.tracing import one_call
 
 MakeMaps = Callable[[Tensor], Tensor]

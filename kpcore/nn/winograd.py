@@ -17,9 +17,9 @@ _POINTS = (0.0, 1.0, -1.0, 0.5, -0.5)
 """Where the polynomials are evaluated; infinity is the sixth."""
 _PORTION = 16384
 """Tiles times channels worked on at once: what they need stays in a processor's cache."""
-_CHANNELS = range(64, 257)
+_CHANNELS = range(64, 385)
 """Fewer channels are not worth the transforms; the kernels of more leave the cache."""
-_PRODUCTS = 64 * 128
+_PRODUCTS = 64 * 64
 """Least product of input and output channels."""
 _TILES = 4
 """Least number of tiles; smaller maps leave matrices of a few rows."""
@@ -110,18 +110,8 @@ class WinogradConvolution(nn.Module):
         return (self.collect @ product.flatten(1)).view(16, count, -1).add_(self.bias)
 
 
-def hasten(network: nn.Module) -> None:
-    """Compute those 3x3 convolutions of an inference copy by Winograd's filtering that gain by it.
-
-    Nothing changes for weights on another device than the processor.
-    """
-    for part in list(network.modules()):
-        for name, layer in part.named_children():
-            if isinstance(layer, nn.Conv2d) and _gains(layer):
-                setattr(part, name, WinogradConvolution(layer))
-
-
-def _gains(conv: nn.Conv2d) -> bool:
+def gains_by_tiles(conv: nn.Conv2d) -> bool:
+    """Return whether `WinogradConvolution` can stand for a convolution, and is faster."""
     ends = conv.in_channels, conv.out_channels
     return (
         conv.kernel_size == (3, 3)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kpcore.allocation import keep_freed_memory
 from kpcore.errors import CapabilityError
 from kpstudio.services.compositor import Compositor
 from kpstudio.services.decoded import Bytes, Exact, Frame, overlays_of
@@ -68,6 +69,7 @@ class ModelHost:
     def import_torch() -> list[str]:
         """Import what models stand on and return the devices that torch can use."""
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        keep_freed_memory()
         import torch
 
         import kpcore.checkpoint  # noqa: F401  (so that the first open need not wait for it)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from kpcore.api import Decoding
 from kpcore.latents import Latents
 from kpcore.nn.folding import fold
+from kpcore.nn.hastening import hasten
 from kpcore.nn.hourglass import Hourglass
-from kpcore.nn.winograd import hasten
 from kpcore.tracing import one_call
 
 if TYPE_CHECKING:

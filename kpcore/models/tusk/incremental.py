@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kpcore.api import Decoding
 from kpcore.latents import Latents
+from kpcore.nn.hastening import hasten
 from kpcore.nn.row_cache import RowCache
 from kpcore.tracing import one_call
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 
 def without_gradients(decoder: MapDecoder) -> MapDecoder:
-    """Return a copy of a decoder whose weights want no gradients."""
-    return deepcopy(decoder).requires_grad_(False)
+    """Return a copy of a decoder, channels last, whose weights want no gradients."""
+    copy = deepcopy(decoder).requires_grad_(False).to(memory_format=torch.channels_last)
+    hasten(copy)
+    return copy
 
 
 class SummingDecoder:
@@ -39,7 +42,8 @@ class SummingDecoder:
 
     def _draw(self, position: Tensor, presence: Tensor, feature: Tensor) -> tuple[Tensor]:
         found = self._model.found(position, presence, feature)
-        return (self._model.edit_decoder()(self._model.summed(found)),)
+        maps = self._model.summed(found).contiguous(memory_format=torch.channels_last)
+        return (self._model.edit_decoder()(maps),)
 
 
 class BlendingDecoder:
@@ -56,7 +60,8 @@ class BlendingDecoder:
 
     def _draw(self, rows: Tensor) -> tuple[Tensor]:
         maps = self._model.apart(rows[..., :2], rows[..., 2], rows[..., 3:])
-        return (self._weights(maps.flatten(0, 1)),)
+        maps = maps.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return (self._weights(maps),)
 
     @torch.no_grad()
     def __call__(self, latents: Latents) -> Decoding:

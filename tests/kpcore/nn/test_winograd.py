@@ -6,10 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from kpcore.nn.conv_norm import Renderer
-from kpcore.nn.edit_rendering import fast_renderer
-from kpcore.nn.folding import fold
-from kpcore.nn.winograd import WinogradConvolution, hasten
+from kpcore.nn.winograd import WinogradConvolution
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 8, 8), (5, 3, 12, 4), (2, 3, 9, 7), (1, 3, 2, 1)])
@@ -39,30 +36,3 @@ def test_single_precision_keeps_its_digits() -> None:
     want = conv.double()(maps.double())
     ours = WinogradConvolution(conv.float())(maps).double()
     assert (ours - want).abs().max() < 5e-5 * want.std()
-
-
-def test_only_convolutions_that_gain_are_replaced() -> None:
-    network = nn.Sequential(
-        nn.Conv2d(128, 128, 3, padding=1),
-        nn.Conv2d(32, 128, 3, padding=1),
-        nn.Conv2d(128, 128, 3, stride=2, padding=1),
-        nn.Conv2d(128, 128, 3),
-        nn.Conv2d(128, 128, 1),
-        nn.Conv2d(128, 128, 3, padding=1, groups=2),
-        nn.Conv2d(128, 512, 3, padding=1),
-        nn.Conv2d(128, 128, 3, padding=1, padding_mode="reflect"),
-    )
-    hasten(network)
-    assert [isinstance(layer, WinogradConvolution) for layer in network] == [True] + 7 * [False]
-
-
-@torch.no_grad()
-def test_a_renderer_for_edits_is_hastened_and_draws_the_same() -> None:
-    torch.manual_seed(0)
-    renderer = Renderer(70, (128, 16), "batch").eval()
-    maps = torch.randn(2, 70, 16, 16)
-    fast = fast_renderer(renderer)
-    assert any(isinstance(part, WinogradConvolution) for part in fast.modules())
-    assert torch.allclose(fast(maps), renderer(maps), atol=1e-5)
-    plain = fold(renderer)
-    assert not any(isinstance(part, WinogradConvolution) for part in plain.modules())
