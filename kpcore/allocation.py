@@ -28,4 +28,5 @@ def keep_freed_memory() -> bool:
         return False
     # Threads' own heaps are of 64 MiB and given back whole, so all threads share the one.
     wanted = ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _OWN_PAGES), (_TRIM_THRESHOLD, _KEPT))
-    return all([bool(setting(name, value)) for name, value in wanted])
+    taken = [setting(name, value) for name, value in wanted]
+    return all(taken)

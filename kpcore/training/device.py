@@ -15,9 +15,9 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
 import kpcore
+from kpcore.allocation import keep_freed_memory
 from kpcore.api import KeypointModel
 from kpcore.checkpoint import find_device
-from kpcore.allocation import keep_freed_memory
 from kpcore.errors import DeviceError, InputError
 from kpcore.threads import cores_allowed
 from kpcore.training.config import Precision
