@@ -18,6 +18,10 @@ picture exactly as it was.
 """
 
 
+_FIRST_LOGIT = -1.0
+"""Of a renderer's mask: at first the ground shows through."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConvStep:
     """One convolution of a stack.
@@ -74,13 +78,16 @@ def halving(widths: Sequence[int], first_kernel: int = 7) -> tuple[ConvStep, ...
 class Renderer(nn.Module):
     """Feature maps to a picture: two convolutions per width, doubling between widths.
 
-    The second convolution of the last width makes three linear channels.
+    The second convolution of the last width makes three linear channels, and where a ground lies
+    behind the picture a fourth: the logit of the mask that `over_ground` takes.
 
     Source: the renderer of Jakab et al., 2018, and the decoder of Kulkarni et al., 2019;
     other_systems.md sections 4 and 5.
     """
 
-    def __init__(self, channels_in: int, widths: Sequence[int], norm: Norm) -> None:
+    def __init__(
+        self, channels_in: int, widths: Sequence[int], norm: Norm, masked: bool = False
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = channels_in
@@ -93,9 +100,19 @@ class Renderer(nn.Module):
             before = width
         layers += [conv_norm(before, ConvStep(widths[-1]), norm)]
         self.body = nn.Sequential(*layers)
-        self.head = nn.Conv2d(widths[-1], 3, 3, padding=1)
-        nn.init.constant_(self.head.bias, 0.5)  # type: ignore[arg-type]
+        self.head = nn.Conv2d(widths[-1], 4 if masked else 3, 3, padding=1)
+        assert self.head.bias is not None
+        nn.init.constant_(self.head.bias, 0.5)
+        if masked:
+            nn.init.constant_(self.head.bias[3:], _FIRST_LOGIT)
 
-    def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
-        """Return the picture, not clamped."""
+    def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
+        """Return the picture, not clamped, and the logit if there is one."""
         return self.head(self.body(maps))
+
+
+def over_ground(
+    drawn: Float[Tensor, "B 4 H W"], ground: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, "B 3 H W"]:
+    """Return what a renderer drew where its mask says so, and the ground elsewhere."""
+    return ground + drawn[:, 3:].sigmoid() * (drawn[:, :3] - ground)

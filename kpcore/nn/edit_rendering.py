@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kpcore.api import Context, Decoding
 from kpcore.latents import Latents
-from kpcore.nn.conv_norm import Renderer
+from kpcore.nn.conv_norm import Renderer, over_ground
 from kpcore.nn.folding import InferenceCopy, fold
 from kpcore.nn.hastening import hasten
 from kpcore.nn.requirements import require_points
@@ -64,8 +64,8 @@ class EditRenderer(nn.Module):
 
     def forward(
         self, begun: Float[Tensor, "B D h w"], moving: Float[Tensor, "B M h w"]
-    ) -> Float[Tensor, "B 3 H W"]:
-        """Return the picture, not clamped."""
+    ) -> Float[Tensor, "B c H W"]:
+        """Return the picture, not clamped, and the logit of its mask if there is one."""
         return self.rest(begun + nn.functional.conv2d(moving, self.weight, padding=1))
 
 
@@ -102,11 +102,11 @@ class AppearanceDecoder:
             points: How keypoints are drawn.
             context: Of the encoding.
             inputs: Of the renderer; the keypoints' maps may hold anything.
-            ground: Added to what is rendered, less its grey start; None where there is none.
+            ground: What lies behind what is rendered; None where nothing does.
         """
         self._renderer, self._points = renderer, points
         self._context, self._inputs = context, inputs
-        self._ground = () if ground is None else (ground - 0.5,)
+        self._ground = () if ground is None else (ground,)
         self._working: EditRenderer | None = None
         self._begun = inputs
 
@@ -124,7 +124,7 @@ class AppearanceDecoder:
         maps = self._points.maps(position)
         picture = self._renderer()(begun, maps[:, self._points.first :])
         for behind in ground:
-            picture = picture + behind
+            picture = over_ground(picture, behind)
         return picture.clamp(0.0, 1.0), maps
 
 

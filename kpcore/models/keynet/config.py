@@ -30,9 +30,9 @@ class KeyNetConfig:
         softmax_gain: Factor on the maps before the softmax.
         sigma: Width of the Gaussian maps, exp(-d^2 / sigma^2), picture edges at +-1.
         norm: Normalisation of all networks.
-        residual: Render the difference to the reference rather than the picture, with the
-            reference's keypoints as further input (Minderer et al., 2019): the ground stays as
-            sharp as the reference.
+        residual: Render what differs from the reference, colours and a mask of where they show,
+            with the reference's keypoints as further input (a sum in Minderer et al., 2019): the
+            ground stays as sharp as the reference, and what leaves a place is gone from it.
         reconstruction: "vgg" perceptual loss, "mse" of pixels, or "edges": pixels and the slopes
             of grey values at three scales, each divided by a running mean of itself.
         border: Shares of the side, at each edge of the picture, that weigh nothing in the loss,

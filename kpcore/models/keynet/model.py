@@ -12,7 +12,7 @@ from kpcore.api import Context, Decoder, Decoding, Encoding, Evidence, Image, Ke
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.keynet.config import KeyNetConfig
-from kpcore.nn.conv_norm import ConvStack, Renderer, halving
+from kpcore.nn.conv_norm import ConvStack, Renderer, halving, over_ground
 from kpcore.nn.edit_rendering import AppearanceDecoder, EditRenderer, Points
 from kpcore.nn.feature_pyramid import FeaturePyramid
 from kpcore.nn.folding import InferenceCopy
@@ -41,7 +41,9 @@ class KeyNet(KeypointModel):
         self.keypoints = _keypoints(config)
         maps = config.keypoints * (2 if config.residual else 1)
         channels = self.appearance.channels + maps
-        self.renderer = Renderer(channels, config.renderer_widths, config.norm)
+        self.renderer = Renderer(
+            channels, config.renderer_widths, config.norm, masked=config.residual
+        )
         held = self.appearance.channels
         moving = slice(held, held + config.keypoints)
         self._edit_renderer = InferenceCopy(self.renderer, partial(EditRenderer, moving=moving))
@@ -84,8 +86,7 @@ class KeyNet(KeypointModel):
         maps = self.maps(position)
         picture = self.renderer(self.inputs(maps, context))
         if self.config.residual:
-            # The renderer's grey start is taken off again: the difference begins at nothing.
-            picture = context["picture"] + picture - 0.5
+            picture = over_ground(picture, context["picture"])
         return picture, maps
 
     def encode(self, image: Image, reference: Image | None = None) -> Encoding:

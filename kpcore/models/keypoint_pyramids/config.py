@@ -46,8 +46,9 @@ class PyramidsConfig:
         level_weights: Of each level's loss.
         spring: Weight of the squared distance of children from their parent, picture edges at
             +-1.
-        residual: The combined decoder renders the difference to the reference rather than the
-            picture, with the reference's keypoints as further input (a departure; see KeyNet).
+        residual: The combined decoder renders what differs from the reference, colours and a mask
+            of where they show, with the reference's keypoints as further input (a departure; see
+            KeyNet).
         reference_within: Frames from which the reference is drawn, before or after the picture.
     """
 

@@ -15,7 +15,7 @@ from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
 from kpcore.models.keypoint_pyramids.config import PyramidsConfig
 from kpcore.models.keypoint_pyramids.networks import LevelFeatures, PyramidEncoder, level_renderer
-from kpcore.nn.conv_norm import ConvStack, Renderer, halving
+from kpcore.nn.conv_norm import ConvStack, Renderer, halving, over_ground
 from kpcore.nn.edit_rendering import (
     AppearanceDecoder,
     EditRenderer,
@@ -75,7 +75,7 @@ class KeypointPyramids(KeypointModel):
         self.combined: Renderer | None = None
         if config.combined == "points":
             maps = config.total * (2 if config.residual else 1)
-            self.combined = level_renderer(config, finest, held + maps)
+            self.combined = level_renderer(config, finest, held + maps, config.residual)
         elif config.combined == "transport":
             self.combined = level_renderer(config, finest, config.level_channels[finest])
         self.levels = nn.ModuleList()
@@ -151,8 +151,7 @@ class KeypointPyramids(KeypointModel):
         picture = decoder(self.inputs(position, context))
         if not self.config.residual or level is not None:
             return picture
-        # The renderer's grey start is taken off again: the difference begins at nothing.
-        return context["picture"] + picture - 0.5
+        return over_ground(picture, context["picture"])
 
     def inputs(self, position: Tensor, context: Context) -> Tensor:
         """Return what a renderer of points takes.

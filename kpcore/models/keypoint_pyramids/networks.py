@@ -69,8 +69,10 @@ class LevelFeatures(ConvStack):
         super().__init__(config.channels, (ConvStep(width), ConvStep(width)), config.norm)
 
 
-def level_renderer(config: PyramidsConfig, level: int, channels_in: int) -> Renderer:
+def level_renderer(
+    config: PyramidsConfig, level: int, channels_in: int, masked: bool = False
+) -> Renderer:
     """Return the decoder of features at a level's size."""
     coarser = len(config.points) - 1 - level
     first = config.renderer_widths[:1]
-    return Renderer(channels_in, first * coarser + config.renderer_widths, config.norm)
+    return Renderer(channels_in, first * coarser + config.renderer_widths, config.norm, masked)

@@ -59,13 +59,17 @@ def test_every_picture_has_a_reference_of_its_own():
     assert torch.allclose(ours, want, atol=1e-6)
 
 
-def test_the_residual_form_begins_at_the_reference():
+@pytest.mark.parametrize(("logit", "seen"), [(-50.0, "reference"), (50.0, "drawn")])
+def test_the_mask_of_the_residual_form_shows_the_reference_or_what_is_drawn(logit, seen):
     model = KeyNet(replace(TINY, residual=True)).eval()
-    torch.nn.init.zeros_(model.renderer.head.weight)
-    a, b = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     with torch.no_grad():
+        model.renderer.head.weight.zero_()
+        model.renderer.head.bias.copy_(torch.tensor([0.1, 0.2, 0.3, logit]))
+        a, b = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
         encoding = model.encode(a, b)
-        assert torch.allclose(model.decode(encoding.latents, encoding.context).image, b, atol=1e-6)
+        picture = model.decode(encoding.latents, encoding.context).image
+    drawn = torch.tensor([0.1, 0.2, 0.3])[None, :, None, None].expand_as(b)
+    assert torch.allclose(picture, b if seen == "reference" else drawn, atol=1e-6)
 
 
 def test_stills_are_explained_from_a_warp_of_themselves_and_frames_from_their_reference():

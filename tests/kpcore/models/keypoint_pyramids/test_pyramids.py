@@ -139,7 +139,7 @@ def test_a_hierarchy_must_divide():
         replace(TINY, level_weights=(1.0,))
 
 
-def test_the_residual_form_begins_at_the_reference_and_learns():
+def test_the_residual_form_shows_the_reference_behind_its_mask_and_learns():
     torch.manual_seed(0)
     config = replace(TINY, residual=True)
     model = KeypointPyramids(config)
@@ -147,8 +147,9 @@ def test_the_residual_form_begins_at_the_reference_and_learns():
     report.total.backward()
     model.eval()
     assert model.combined is not None
-    torch.nn.init.zeros_(model.combined.head.weight)
     with torch.no_grad():
+        model.combined.head.weight.zero_()
+        model.combined.head.bias[3:] = -50.0
         encoding = model.encode(pictures(1), pictures(1, seed=1))
         picture = model.decode(encoding.latents, encoding.context).image
     assert torch.allclose(picture, pictures(1, seed=1), atol=1e-6)
