@@ -71,9 +71,10 @@ PRESETS = MappingProxyType(
                 renderer_widths=(48, 32, 16),
                 sigma=0.15,
                 reference_within=29,
+                residual=True,
             ),
-            _SHORT,
-            "64 x 64, 5 + 10 keypoints of wider maps: the robot arm and toys of 'tabletop'",
+            replace(_SHORT, batch=16, learning_rate=1.5e-3, steps=3600),
+            "64 x 64, 5 + 10 keypoints of wider maps: the arm and toys of 'tabletop-rearranged'",
         ),
         "tiny": Preset(
             PyramidsConfig(
