@@ -30,6 +30,7 @@ class Train:
     - kp train dlp-object --data traffic.mp4 --preset traffic --device cuda
     - kp train dlp-compact --data shapes --preset shapes --steps 3000
     - kp train dlp-gcn --renderer dlp.safetensors --data traffic.mp4
+    - kp train keynet --weights model.safetensors --data more_video.mp4
     - kp train --resume runs/NAME
 
     Ctrl-C ends a run after its step, with a checkpoint to resume from.
@@ -43,6 +44,8 @@ class Train:
         preset: Configuration and recipe to begin from; 'kp models' lists them.
         renderer: Checkpoint of the trained image model whose particles a video
             predictor moves; its weights are frozen and stored inside the new checkpoint.
+        weights: Checkpoint of the same family and sizes whose weights a new run begins with,
+            to go on with other data or another recipe.
         steps: Optimiser steps of the whole run.
         batch: Images per step, over all devices.
         lr: Learning rate of Adam.
@@ -70,6 +73,7 @@ class Train:
     data: Annotated[str | None, _arg("SPEC", "")] = None
     preset: Annotated[str, _arg("NAME")] = "default"
     renderer: Annotated[Path | None, _arg("CHECKPOINT", "")] = None
+    weights: Annotated[Path | None, _arg("CHECKPOINT", "(default: random)")] = None
     steps: Annotated[int | None, _arg("N", "(default: the preset's)")] = None
     batch: Annotated[int | None, _arg("N", "(default: the preset's)")] = None
     lr: Annotated[float | None, _arg("RATE", "(default: the preset's)")] = None
@@ -152,4 +156,5 @@ class Train:
             overrides=self.set,
             command=("kp", *map(shlex.quote, sys.argv[1:])),
             renderer="" if self.renderer is None else str(self.renderer),
+            weights="" if self.weights is None else str(self.weights),
         )

@@ -129,6 +129,7 @@ class RunRecord:
         versions: Python, torch, kpcore.
         machine: Processor, devices, system.
         renderer: Checkpoint of the model that this one contains; empty where it contains none.
+        weights: Checkpoint whose weights the run began with; empty where they were random.
     """
 
     family: str
@@ -146,6 +147,7 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict[str, str])
     machine: dict[str, Any] = field(default_factory=dict[str, Any])
     renderer: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ class TrainRequest:
         overrides: "field=value" changes of the family's configuration.
         command: The command line, for the record.
         renderer: Checkpoint of the trained model inside the new one, for families that need it.
+        weights: Checkpoint of the same family and sizes to begin with; empty for random weights.
     """
 
     family: str
@@ -185,6 +188,7 @@ class TrainRequest:
     overrides: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     renderer: str = ""
+    weights: str = ""
 
     def __post_init__(self) -> None:
         if self.seed < 0:

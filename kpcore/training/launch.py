@@ -66,7 +66,10 @@ def start(request: TrainRequest, folder: Path | None = None, report: Report | No
         _require_free(folder)
     inside = _inside(family, request)
     seed_step(request.seed, 0)
-    model = place(family.build(config, **inside), accelerator)
+    model = family.build(config, **inside)
+    if request.weights:
+        _begin_with(model, family, request.weights)
+    model = place(model, accelerator)
     size = model.capabilities.image_size
     with accelerator.main_process_first():
         window = family.window(config)
@@ -96,6 +99,7 @@ def start(request: TrainRequest, folder: Path | None = None, report: Report | No
         versions=versions(),
         machine=machine(),
         renderer=request.renderer,
+        weights=request.weights,
     )
     if accelerator.is_main_process:
         write_record(record, folder)
@@ -159,6 +163,25 @@ def resume(
         write_record(record, folder)
     phases = family.phases(model, config)
     return Job(record, folder, model, phases, source, held_out, accelerator, stem)
+
+
+def _begin_with(model: KeypointModel, family: Family, path: str) -> None:
+    """Give a new model the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: Not a checkpoint, or one of another family or of other sizes.
+    """
+    trained = checkpoint.load(path)
+    assert trained.manifest is not None
+    name = Path(path).name
+    if trained.manifest.family != family.name:
+        raise CheckpointError(
+            f"'{name}' is a {trained.manifest.family} model; a {family.name} model begins with "
+            f"weights of its own family"
+        )
+    weights = trained.state_dict()
+    checkpoint.check_state(model.state_dict(), weights, name)
+    model.load_state_dict(weights)
 
 
 def _inside(family: Family, request: TrainRequest) -> dict[str, KeypointModel]:

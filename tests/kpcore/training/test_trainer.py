@@ -310,3 +310,31 @@ def test_overrides(toy: ModuleType):
         launch.override(config, ("particle=5",))
     with pytest.raises(InputError, match="particles"):
         launch.override(config, ("particles=many",))
+
+
+def test_a_run_can_begin_with_the_weights_of_another(tmp_path: Path, toy: ModuleType) -> None:
+    _train(tmp_path / "first")
+    trained = tmp_path / "first" / "model.safetensors"
+    job = launch.start(_request(weights=str(trained), seed=5), tmp_path / "second")
+    have, want = job.model.state_dict(), load_file(trained)
+    assert all(torch.equal(have[name], value) for name, value in want.items())
+    assert job.record.weights == str(trained)
+    Trainer(job).fit()
+    resumed = launch.resume(tmp_path / "second", steps=20)
+    assert resumed.record.weights == str(trained)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"family": "lavae", "preset": "tiny"}, "own family"),
+        ({"overrides": ("particles=7",)}, "do not fit"),
+    ],
+)
+def test_weights_of_another_model_are_refused(
+    tmp_path: Path, toy: ModuleType, changes: dict[str, object], said: str
+) -> None:
+    _train(tmp_path / "first")
+    weights = str(tmp_path / "first" / "model.safetensors")
+    with pytest.raises((CheckpointError, InputError), match=said):
+        launch.start(_request(weights=weights, **changes), tmp_path / "second")
