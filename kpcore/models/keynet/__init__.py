@@ -115,7 +115,7 @@ PRESETS = MappingProxyType(
                 reference_within=29,
                 residual=True,
             ),
-            replace(_SMALL, batch=16, learning_rate=1.5e-3, steps=9600),
+            replace(_SMALL, batch=16, learning_rate=1.5e-3, steps=6000),
             "64 x 64, 10 keypoints of wider maps: the arm and toys of 'tabletop-rearranged'",
         ),
         "tiny": Preset(
