@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # import each other.
 KPCORE_LINES = (
     ("errors", "opencv"),
-    ("configuration", "files", "geometry", "threads", "tracing"),
+    ("allocation", "configuration", "files", "geometry", "threads", "tracing"),
     ("latents",),
     ("capabilities", "futures", "tracking"),
     ("api",),
@@ -63,6 +63,7 @@ KPSTUDIO_FROM_KPCORE = {
         *VALUES,
         "kpcore.configuration",
         "kpcore.files",
+        "kpcore.allocation",
         "kpcore.threads",
         "kpcore.tracing",
         "kpcore.geometry",

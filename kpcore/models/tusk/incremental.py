@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 def without_gradients(decoder: MapDecoder) -> MapDecoder:
     """Return a copy of a decoder, channels last, whose weights want no gradients."""
-    copy = deepcopy(decoder).requires_grad_(False).to(memory_format=torch.channels_last)
+    copy = deepcopy(decoder).requires_grad_(False)
+    copy.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     hasten(copy)
     return copy
 
@@ -42,8 +43,7 @@ class SummingDecoder:
 
     def _draw(self, position: Tensor, presence: Tensor, feature: Tensor) -> tuple[Tensor]:
         found = self._model.found(position, presence, feature)
-        maps = self._model.summed(found).contiguous(memory_format=torch.channels_last)
-        return (self._model.edit_decoder()(maps),)
+        return (self._model.edit_decoder()(self._model.summed(found)),)
 
 
 class BlendingDecoder:
@@ -60,8 +60,7 @@ class BlendingDecoder:
 
     def _draw(self, rows: Tensor) -> tuple[Tensor]:
         maps = self._model.apart(rows[..., :2], rows[..., 2], rows[..., 3:])
-        maps = maps.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        return (self._weights(maps),)
+        return (self._weights(maps.flatten(0, 1)),)
 
     @torch.no_grad()
     def __call__(self, latents: Latents) -> Decoding:

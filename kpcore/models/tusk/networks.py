@@ -94,6 +94,7 @@ class MapDecoder(nn.Module):
 
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
         """Return colours in [0, 1] and, where there is one, the logit."""
+        maps = maps.contiguous(memory_format=torch.channels_last)
         drawn = F.pixel_shuffle(self.body(maps), self.fold)
         return torch.cat([drawn[:, :3].sigmoid(), drawn[:, 3:]], dim=1)
 
