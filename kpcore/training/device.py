@@ -15,7 +15,6 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
 import kpcore
-from kpcore.allocation import keep_freed_memory
 from kpcore.api import KeypointModel
 from kpcore.checkpoint import find_device
 from kpcore.errors import DeviceError, InputError
@@ -59,8 +58,6 @@ def accelerator_for(device: str, precision: Precision) -> Accelerator:
 def settle_threads(asked: int) -> int:
     """Set and return torch's CPU threads: `asked`, or for 0 all cores this process may use.
 
-    Memory that steps free is kept for the next ones from here on.
-
     Raises:
         InputError: Fewer than 0 are asked for.
     """
@@ -69,7 +66,6 @@ def settle_threads(asked: int) -> int:
     if not asked:
         asked = min(torch.get_num_threads(), cores_allowed())
     torch.set_num_threads(asked)
-    keep_freed_memory()
     return asked
 
 

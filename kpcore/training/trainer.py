@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from kpcore import checkpoint
+from kpcore.allocation import keep_freed_memory
 from kpcore.api import Batch, KeypointModel, Phase, Progress
 from kpcore.configuration import to_plain
 from kpcore.data.source import ImageSource
@@ -113,6 +114,7 @@ class Trainer:
             CheckpointError: The final checkpoint cannot be written.
             DeviceError: The device is out of memory.
         """
+        keep_freed_memory()
         self._log = EventLog(self.job.folder / "events.jsonl") if self._main else None
         self._begun = time.monotonic() - self._seconds
         try:

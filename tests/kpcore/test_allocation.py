@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ thread.join()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's settings")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the settings are glibc's")
 def test_maps_made_again_fault_in_no_pages_again() -> None:
     def faults(how: str) -> int:
         done = subprocess.run(
