@@ -49,14 +49,24 @@ def spatial_softmax(
 
     Source: DLP sec. 3, spatial softmax; dlp.md section 3.3; other_systems.md section 0.
     """
+    if form == "joint":
+        return mean_place(softmax_share(maps))
     height, width = maps.shape[-2:]
     across = corner_aligned(width, maps.device, maps.dtype)
     down = corner_aligned(height, maps.device, maps.dtype)
-    if form == "joint":
-        return mean_place(maps.flatten(-2).softmax(-1).unflatten(-1, (height, width)))
     x = (maps.mean(-2).softmax(-1) * across).sum(-1)
     y = (maps.mean(-1).softmax(-1) * down).sum(-1)
     return torch.stack([x, y], dim=-1)
+
+
+def softmax_share(
+    maps: Float[Tensor, "*n h w"], form: SoftmaxForm = "joint"
+) -> Float[Tensor, "*n h w"]:
+    """Return the distribution over each map whose mean `spatial_softmax` of this form is."""
+    if form == "joint":
+        return maps.flatten(-2).softmax(-1).unflatten(-1, maps.shape[-2:])
+    down, across = maps.mean(-1).softmax(-1), maps.mean(-2).softmax(-1)
+    return down[..., :, None] * across[..., None, :]
 
 
 def mean_place(share: Float[Tensor, "*n h w"]) -> Float[Tensor, "*n 2"]:

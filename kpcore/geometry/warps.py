@@ -46,6 +46,7 @@ class WarpStrength:
 
 FULL = WarpStrength()
 UNWARPED = FULL.times(0.0)
+"""Leaves a picture as it is."""
 KEYNET_TARGET = WarpStrength(rare_pull=0.005, scale=0.0, turn=0.0)
 """How KeyNet warps the picture that is to be explained (other_systems.md section 4)."""
 

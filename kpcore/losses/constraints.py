@@ -24,11 +24,11 @@ def variance(share: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K"]:
 
 
 def crowding(position: Float[Tensor, "B K 2"], near: float = 0.08) -> Float[Tensor, " B"]:
-    """Return exp(-distance^2 / (2 near^2)) summed over all ordered pairs of keypoints.
+    """Return exp(-distance^2 / (2 near^2)) summed over all ordered pairs of keypoints (eq. 7).
 
     Args:
-        position: Edges of the picture at +-1.
-        near: In the same units.
+        position: In any unit.
+        near: In the same unit; as it stands, of pictures with their edges at +-1.
     """
     square = (position[:, :, None] - position[:, None]).square().sum(-1)
     apart = (-0.5 * square / near**2).exp()

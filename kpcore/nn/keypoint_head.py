@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kpcore.geometry.coordinates import from_corner_aligned, to_corner_aligned
-from kpcore.geometry.heatmaps import SoftmaxForm, gaussian_maps, spatial_softmax
+from kpcore.geometry.heatmaps import SoftmaxForm, gaussian_maps, softmax_share, spatial_softmax
 from kpcore.nn.conv_norm import ConvStack, ConvStep, Norm
 from kpcore.nn.feature_pyramid import FeaturePyramid
 
@@ -50,11 +50,7 @@ class KeypointHead(nn.Module):
 
     def distribution(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
         """Return the distribution that each keypoint is the mean of; every map sums to 1."""
-        maps = self.maps(self.body(features)) * self.gain
-        if self.form == "joint":
-            return maps.flatten(-2).softmax(-1).unflatten(-1, maps.shape[-2:])
-        down, across = maps.mean(-1).softmax(-1), maps.mean(-2).softmax(-1)
-        return down[..., :, None] * across[..., None, :]
+        return softmax_share(self.maps(self.body(features)) * self.gain, self.form)
 
     def confidence(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
         """Return the distribution that each keypoint is the mean of, scaled to a peak of 1."""

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.api import Batch, Image, LossReport, Phase, Progress
+from kpcore.geometry.heatmaps import softmax_share
 from kpcore.geometry.warps import Views, warped_views
 from kpcore.geometry.windows import composite_windows
 from kpcore.losses.constraints import crowding, variance
@@ -233,8 +234,8 @@ class MaskedObjective(DLPObjective):
             gap = views.to_image(there.mean) - mean
             terms["equivariance"] = c.equivariance * gap.square().sum((1, 2)).mean()
         if c.concentration:
-            share = sample.maps.flatten(-2).softmax(-1).unflatten(-1, sample.maps.shape[-2:])
-            terms["concentration"] = c.concentration * variance(share).sum(1).mean()
+            spread = variance(softmax_share(sample.maps))
+            terms["concentration"] = c.concentration * spread.sum(1).mean()
         if c.separation:
             terms["separation"] = c.separation * crowding(mean).mean()
         return terms

@@ -16,6 +16,7 @@ from kpcore.geometry.coordinates import pixel_centres
 from kpcore.geometry.flow import accumulated_flow
 from kpcore.geometry.thin_plate import thin_plate
 from kpcore.geometry.warps import smooth_field
+from kpcore.losses.constraints import crowding
 from kpcore.models.lmdis.config import LmdisConfig
 from kpcore.models.lmdis.model import Detection, Lmdis
 
@@ -85,7 +86,8 @@ class LmdisObjective:
             back = _through(flow.back, back, ratio)
         terms = {
             "concentration": c.concentration * concentration(both.sigma * ratio / 2.0),
-            "separation": c.separation * separation(both.position * ratio / 2.0, c.separation_edge),
+            "separation": c.separation
+            * crowding(both.position * ratio / 2.0, c.separation_edge).mean(),
             "equivariance": c.equivariance
             * ((back - here.position) * ratio / 2.0).square().sum((1, 2)).mean(),
             "decay": c.decay * 0.5 * torch.stack([w.square().sum() for w in self._weights]).sum(),
@@ -191,18 +193,6 @@ def concentration(sigma: Float[Tensor, "B K"]) -> Float[Tensor, ""]:
         sigma: In picture edges.
     """
     return (2.0 * math.pi * math.e * sigma.square()).sum(1).mean()
-
-
-def separation(position: Float[Tensor, "B K 2"], near: float) -> Float[Tensor, ""]:
-    """Return the sum over ordered pairs of exp(-d^2 / (2 near^2)), batch mean (eq. 7).
-
-    Args:
-        position: In picture edges.
-        near: In picture edges.
-    """
-    square = (position[:, :, None] - position[:, None]).square().sum(-1)
-    others = 1.0 - torch.eye(position.shape[1], device=position.device, dtype=position.dtype)
-    return ((-square / (2.0 * near**2)).exp() * others).sum((1, 2)).mean()
 
 
 def _half_square(a: Tensor, b: Tensor) -> Float[Tensor, ""]:

@@ -11,10 +11,11 @@ from kpcore import registry
 from kpcore.api import Batch, Progress
 from kpcore.errors import InputError
 from kpcore.latents import Latents, Topology
+from kpcore.losses.constraints import crowding
 from kpcore.models.lmdis.config import LmdisConfig
 from kpcore.models.lmdis.model import Lmdis
 from kpcore.models.lmdis.networks import describer, detector, painter
-from kpcore.models.lmdis.objective import LmdisObjective, Warp, concentration, separation
+from kpcore.models.lmdis.objective import LmdisObjective, Warp, concentration
 
 FAMILY = registry.get("lmdis")
 TINY: LmdisConfig = FAMILY.presets["tiny"].config
@@ -82,7 +83,7 @@ def test_losses_are_those_worked_out_by_hand() -> None:
     sigma = torch.tensor([[0.1, 0.2]])
     assert float(concentration(sigma)) == pytest.approx(2 * math.pi * math.e * 0.05, rel=1e-5)
     apart = torch.tensor([[[0.0, 0.0], [0.08, 0.0]]])
-    assert float(separation(apart, 0.08)) == pytest.approx(2 * math.exp(-0.5), rel=1e-5)
+    assert float(crowding(apart, 0.08).mean()) == pytest.approx(2 * math.exp(-0.5), rel=1e-5)
 
 
 def test_a_warp_and_its_picture_agree(model: Lmdis) -> None:
