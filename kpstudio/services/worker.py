@@ -88,6 +88,8 @@ class Worker:
                 text = str(error)
                 self.post(self._complain, text[:1].upper() + text[1:], "")
             except Exception as error:
+                if self.is_closed:  # e.g. an import that the end of the program cut off
+                    return
                 logger.exception("a task failed")
                 text = f"That did not work: {type(error).__name__}: {error}"
                 self.post(self._complain, text, traceback.format_exc())
