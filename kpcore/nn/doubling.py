@@ -1,9 +1,15 @@
 """Bilinear doubling and the 3x3 convolution after it in a quarter of the multiplications.
 
-Four by four pixels of a convolution of the doubled map depend on six by six doubled pixels, which
-depend on four by four pixels of the small map. The input transform of `kpcore.nn.winograd` and the
-doubling are both linear, so they are one small matrix here, applied to the small map. The doubled
-map is never made.
+Doubling and the input transform of `kpcore.nn.winograd` are both linear, so one of them can be
+part of the other, and the doubled map is never made. There are two ways:
+
+- Each pixel of a doubled map is a mean of two by two small ones, with one of four sets of weights
+  as its row and its column are even or odd. For each of the four, the convolution of the doubled
+  map is a 3x3 convolution of the small one: four kernels, and transforms of small maps only.
+- Four by four pixels of the result depend on six by six doubled pixels, and these on four by four
+  small ones: one kernel, and an input transform from sixteen small pixels.
+
+The first is faster unless the kernels are large, as they are where maps are small.
 """
 
 from __future__ import annotations
@@ -20,22 +26,34 @@ from kpcore.nn.winograd import bias_of, input_transform, output_transform, trans
 
 _PORTION = 16384
 """Tiles times channels worked on at once on a CPU: what they need stays in its cache."""
+_FOUR_KERNELS = 128 * 128
+"""Channels in times channels out up to which fetching four kernels takes less than it saves."""
+_PHASES = (
+    ((0.75, 0.25, 0.0), (0.25, 0.75, 0.75), (0.0, 0.0, 0.25)),
+    ((0.25, 0.0, 0.0), (0.75, 0.75, 0.25), (0.0, 0.25, 0.75)),
+)
+"""Of even and of odd doubled pixels, along one axis: how much of each of the three taps falls on
+the small pixel before, at and after the place."""
 
 
-def _spread() -> Tensor:
-    """Matrix of the input transform of the doubled map, from four small pixels, for one axis."""
-    doubled = torch.tensor(
-        [
-            [0.75, 0.25, 0.0, 0.0],
-            [0.25, 0.75, 0.0, 0.0],
-            [0.0, 0.75, 0.25, 0.0],
-            [0.0, 0.25, 0.75, 0.0],
-            [0.0, 0.0, 0.75, 0.25],
-            [0.0, 0.0, 0.25, 0.75],
-        ],
-        dtype=torch.float64,
-    )
-    return input_transform() @ doubled
+def phase_kernels(weight: Float[Tensor, "o i 3 3"]) -> Float[Tensor, "4*o i 3 3"]:
+    """Return kernels on the small map: (even, even), (even, odd), (odd, even), (odd, odd) pixels.
+
+    The first is the row's. Each phase has the kernel's output channels in their order.
+    """
+    phases = torch.tensor(_PHASES, dtype=torch.float64)
+    taps = weight.detach().cpu().double()
+    return torch.einsum("pst,qrv,oitv->pqoisr", phases, phases, taps).flatten(0, 2)
+
+
+def _doubling() -> Tensor:
+    """Matrix from four small pixels to the six doubled ones in their middle, for one axis."""
+    even, odd = (0.25, 0.75), (0.75, 0.25)
+    rows = [(0, odd), (0, even), (1, odd), (1, even), (2, odd), (2, even)]
+    matrix = torch.zeros(6, 4, dtype=torch.float64)
+    for row, (first, shares) in enumerate(rows):
+        matrix[row, first : first + 2] = torch.tensor(shares, dtype=torch.float64)
+    return matrix
 
 
 class DoubledConvolution(nn.Module):
@@ -59,11 +77,18 @@ class DoubledConvolution(nn.Module):
             raise TypeError("an activation after edges of zeros belongs after this module")
         self.register_buffer("edge", conv.weight.detach() if zeros else None, persistent=False)
         self.edge: Tensor | None
-        spread, collect = _spread(), output_transform()
-        self._keep("weight", transformed(conv.weight), conv)
+        spread, collect = input_transform(), output_transform()
+        self.phases = 2 if conv.in_channels * conv.out_channels <= _FOUR_KERNELS else 1
+        """Along an axis."""
+        weight = conv.weight
+        if self.phases == 2:
+            weight = phase_kernels(weight)
+        else:
+            spread = spread @ _doubling()
+        self._keep("weight", transformed(weight), conv)
         self._keep("spread", torch.kron(spread, spread), conv)
         self._keep("collect", torch.kron(collect, collect), conv)
-        self._keep("bias", bias_of(conv), conv)
+        self._keep("bias", bias_of(conv).repeat(self.phases**2), conv)
         self.with_head = head is not None
         if head is not None:
             self._keep("head_weight", head.weight.detach()[:, :, 0, 0].T, conv)
@@ -81,18 +106,22 @@ class DoubledConvolution(nn.Module):
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
         """Return the map at twice the size."""
         batch, _, height, width = maps.shape
-        odd = (1, 1 + width % 2, 1, 1 + height % 2)
-        padded = nn.functional.pad(maps, odd, mode="replicate").permute(0, 2, 3, 1)
-        tiles = padded.unfold(1, 4, 2).unfold(2, 4, 2).permute(4, 5, 0, 1, 2, 3)
-        down, across = tiles.shape[3:5]
-        channels = (self.head_bias if self.with_head else self.bias).shape[0]
-        result = maps.new_empty(batch, down, 4, across, 4, channels)
+        phases = self.phases
+        step = 2 * phases
+        down, across = -(-height // step), -(-width // step)
+        edges = (1, 1 + step * across - width, 1, 1 + step * down - height)
+        padded = nn.functional.pad(maps, edges, mode="replicate").permute(0, 2, 3, 1)
+        tiles = padded.unfold(1, step + 2, step).unfold(2, step + 2, step)
+        tiles = tiles.permute(4, 5, 0, 1, 2, 3)
+        channels = len(self.head_bias) if self.with_head else len(self.bias) // phases**2
+        result = maps.new_empty(batch, down, 4, phases, across, 4, phases, channels)
         for images, rows in self._portions(batch, down, across, maps):
             part = tiles[:, :, images, rows]
-            value = self._convolve(part.flatten(0, 1).flatten(1, 3))
-            place = result[images, rows]
-            place.copy_(value.view(4, 4, *part.shape[2:5], channels).permute(2, 3, 0, 4, 1, 5))
-        whole = result.view(batch, 4 * down, 4 * across, channels).permute(0, 3, 1, 2)
+            value = self._convolve(part.reshape(len(part) ** 2, -1, maps.shape[1]))
+            value = value.view(4, 4, *part.shape[2:5], phases, phases, channels)
+            result[images, rows].copy_(value.permute(2, 3, 0, 5, 4, 1, 6, 7))
+        whole = result.view(batch, 2 * step * down, 2 * step * across, channels)
+        whole = whole.permute(0, 3, 1, 2)
         whole = whole[..., : 2 * height, : 2 * width]
         if self.edge is not None:
             self._take_edges_off(whole, maps, self.edge)
@@ -111,14 +140,15 @@ class DoubledConvolution(nn.Module):
             column = double(maps[..., end], scale_factor=2, mode="linear")
             whole[..., end] -= convolve(column, weight[..., tap], padding=1)
 
-    def _convolve(self, tiles: Float[Tensor, "16 T C"]) -> Float[Tensor, "16 T c"]:
+    def _convolve(self, tiles: Float[Tensor, "n T C"]) -> Float[Tensor, "16 T D"]:
         count = tiles.shape[1]
         spread = (self.spread @ tiles.flatten(1)).view(36, count, -1)
         product = torch.bmm(spread, self.weight)
         value = (self.collect @ product.flatten(1)).view(16, count, -1)
         value = self.activation(value.add_(self.bias))
         if self.with_head:
-            value = torch.addmm(self.head_bias, value.flatten(0, 1), self.head_weight)
+            pixels = value.view(-1, len(self.head_weight))
+            value = torch.addmm(self.head_bias, pixels, self.head_weight)
         return value.view(16, count, -1)
 
     def _portions(

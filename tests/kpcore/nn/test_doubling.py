@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from kpcore.nn import doubling
 from kpcore.nn.blocks import UpCNN
 from kpcore.nn.conv_norm import Renderer
 from kpcore.nn.doubling import DoubledConvolution
@@ -14,6 +15,20 @@ from kpcore.nn.folding import fold
 
 def plain(maps: torch.Tensor, conv: nn.Conv2d) -> torch.Tensor:
     return conv(nn.functional.interpolate(maps, scale_factor=2, mode="bilinear"))
+
+
+@pytest.fixture(params=["four kernels", "one kernel"], autouse=True)
+def way(request, monkeypatch):
+    if request.param == "one kernel":
+        monkeypatch.setattr(doubling, "_FOUR_KERNELS", 0)
+    return request.param
+
+
+@pytest.mark.parametrize(("channels", "phases"), [(128, 2), (129, 1)])
+def test_large_kernels_are_kept_once(channels, phases, way):
+    conv = nn.Conv2d(128, channels, 3, padding=1)
+    made = DoubledConvolution(conv, nn.Identity(), None)
+    assert made.phases == (phases if way == "four kernels" else 1)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 8, 8), (5, 3, 8, 4), (2, 3, 36, 64)])
