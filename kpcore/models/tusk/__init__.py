@@ -28,13 +28,13 @@ def _recipe(batch: int, cycles: int, rate: float = 1e-3) -> Recipe:
 _SMALL = Recipe(
     batch=8,
     learning_rate=3e-3,
-    steps=5 * 2_000,
+    steps=2 * 5_000,
     epochs=None,
     milestones=(0.7, 0.9),
     decay=0.3,
     adam_eps=1e-8,
 )
-"""Of the narrow presets: one step of the networks, four of the prototypes."""
+"""Of the narrow presets: steps of the networks and of the prototypes in turns."""
 
 
 _CLEVR = TuskConfig(
@@ -96,19 +96,22 @@ PRESETS = MappingProxyType(
         "mnist-hard-small": Preset(
             TuskConfig(
                 fold=2,
-                width=8,
-                groups=8,
+                width=16,
+                groups=16,
                 first_colour=0.1,
                 salient=True,
                 centred=True,
                 rise=0.5,
-                feature_weight=0.01,
+                feature_weight=0.03,
+                relative_features=True,
+                attention_weight=0.3,
                 window=9,
                 splat_var_px=0.3,
                 views="second",
-                prototype_steps=4,
+                prototype_steps=1,
+                memory=9,
             ),
-            _SMALL,
+            replace(_SMALL, steps=2 * 12_000),
             "MNIST-Hard, narrow and folded: under an hour on one core; departs",
         ),
         "tetrominoes-small": Preset(
@@ -133,7 +136,7 @@ PRESETS = MappingProxyType(
                 prototype_steps=1,
                 memory=9,
             ),
-            replace(_SMALL, batch=16, steps=2 * 5_000),
+            replace(_SMALL, batch=16),
             "Tetrominoes, 64 x 64, narrow and folded: under an hour on one core; departs",
         ),
         "tiny": Preset(
