@@ -7,7 +7,6 @@ proposals, not 64 (`--set prior_kept=20`), and the paper freezes the prior, whic
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 
 from kpcore.api import Preset, Recipe
@@ -77,17 +76,6 @@ def _small(particles: int, kept: int) -> Preset:
         ),
         f"32 x 32 faces, {particles} particles by softmax, narrow networks: minutes on a CPU",
     )
-
-
-def _cartoon() -> Preset:
-    """Drawn faces in less than an hour on one core.
-
-    Departs as the other small ones do, with pictures of twice the side beside the same terms.
-    """
-    small = _small(15, 20)
-    config = replace(small.config, image_size=64, prior_patch_px=8)
-    recipe = replace(small.recipe, steps=4_500)
-    return Preset(config, recipe, "64 x 64 drawn faces, 15 particles by softmax, narrow networks")
 
 
 OBJECT_PRESETS = MappingProxyType(
@@ -163,7 +151,6 @@ MASKED_PRESETS = MappingProxyType(
         "celeba-50": _celeba(50, 50, 50.0),
         "small-10": _small(10, 15),
         "small-25": _small(25, 30),
-        "cartoon": _cartoon(),
         "tiny": Preset(
             MaskedConfig(
                 image_size=32,
