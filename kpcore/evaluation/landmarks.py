@@ -102,16 +102,39 @@ def by_prototype(
 
     Source: TUSK, evaluation on landmarks (other_systems.md section 7).
     """
-    pictures, keypoints = prototype.shape
-    placed = np.full((pictures, count, keypoints, 2), -_shift(origin))
+    place = places(points, prototype, count)
+    return arranged(points, place, count * points.shape[1], -_shift(origin))
+
+
+def places(
+    points: Float[ndarray, "n K 2"], prototype: Int[ndarray, "n K"], count: int
+) -> Int[ndarray, "n K"]:
+    """Return which of `count * K` places each keypoint takes in the order of `by_prototype`.
+
+    Args:
+        points: Keypoints of each picture, in any order.
+        prototype: What each is.
+        count: Of prototypes.
+    """
+    keypoints = prototype.shape[1]
+    place = np.zeros(prototype.shape, int)
     order = np.argsort(points[..., 0], axis=1, kind="stable")
     for row, columns in enumerate(order):
         taken = np.zeros(count, int)
         for column in columns:
             kind = prototype[row, column]
-            placed[row, kind, taken[kind]] = points[row, column]
+            place[row, column] = kind * keypoints + taken[kind]
             taken[kind] += 1
-    return placed.reshape(pictures, count * keypoints, 2)
+    return place
+
+
+def arranged(
+    values: Float[ndarray, "n K D"], place: Int[ndarray, "n K"], length: int, absent: float = 0.0
+) -> Float[ndarray, "n L D"]:
+    """Return the values of each picture's keypoints at their `places`; `absent` at the others."""
+    placed = np.full((len(values), length, values.shape[2]), absent)
+    placed[np.arange(len(values))[:, None], place] = values
+    return placed
 
 
 def _shift(origin: Origin) -> float:

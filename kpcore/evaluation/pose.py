@@ -19,6 +19,7 @@ from kpcore.data.synthetic.scene import HELD_OUT_SEED
 from kpcore.data.synthetic.skeleton import PAIRS
 from kpcore.data.synthetic.stick_figures import FRAMES, StickFigures
 from kpcore.evaluation import landmarks
+from kpcore.latents import Latents
 
 _BATCH = 64
 
@@ -28,7 +29,8 @@ class Watched:
     """Keypoints that a model found in videos, beside the truth.
 
     Attributes:
-        points: Unit coordinates.
+        points: Unit coordinates. Keypoints that have prototypes come in their order, K places for
+            each prototype, as a row must mean the same in every frame (`landmarks.by_prototype`).
         joints: The same.
         action: Of each video.
         level: Pyramid level of each keypoint.
@@ -77,6 +79,7 @@ def watch(model: KeypointModel, seed: int, videos: int, frames: int) -> Watched:
         frames: Of each video, spread over it.
     """
     source, size = StickFigures(), model.capabilities.image_size[0]
+    kinds, device = model.capabilities.prototypes, next(model.parameters()).device
     times = [FRAMES * frame // frames for frame in range(frames)]
     found: list[Tensor] = []
     level: tuple[int, ...] = ()
@@ -84,17 +87,26 @@ def watch(model: KeypointModel, seed: int, videos: int, frames: int) -> Watched:
         drawn = np.stack([source.frame(seed, video, size, time).image for time in times])
         with torch.inference_mode():
             for part in torch.from_numpy(drawn).split(_BATCH):
-                latents = model.encode(part).latents
-                found.append(latents.position.clone())
-                level = latents.topology.level
+                points, level = _rows(model.encode(part.to(device)).latents, kinds)
+                found.append(points)
     truths = [source.truth(seed, video, FRAMES) for video in range(videos)]
-    points = torch.cat(found)
+    seen = torch.cat(found)
     return Watched(
-        points.view(videos, frames, *points.shape[1:]),
+        seen.view(videos, frames, *seen.shape[1:]),
         np.stack([truth.joints[times] for truth in truths]),
         torch.tensor([truth.action for truth in truths]),
         level,
     )
+
+
+def _rows(latents: Latents, kinds: int) -> tuple[Float[Tensor, "B L 2"], tuple[int, ...]]:
+    """Keypoints in rows that mean the same in every frame, and the level of each row."""
+    position = latents.position.cpu().clone()
+    if latents.prototype is None:
+        return position, latents.topology.level
+    kind = latents.prototype.cpu().numpy()
+    placed = landmarks.by_prototype(position.double().numpy(), kind, kinds)
+    return torch.from_numpy(placed).float(), (0,) * placed.shape[1]
 
 
 @dataclass(frozen=True, slots=True)

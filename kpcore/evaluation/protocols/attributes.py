@@ -12,6 +12,7 @@ from numpy import ndarray
 from kpcore.data.labelled import LabelledPictures
 from kpcore.errors import InputError, nearest
 from kpcore.evaluation.attributes import SHAPE_RELATED, recognise
+from kpcore.evaluation.landmarks import arranged, places
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.protocols.landmarks import open_pictures, spread
 from kpcore.evaluation.protocols.looking import encode_each
@@ -76,11 +77,19 @@ def _look(subject: Subject, pictures: LabelledPictures, rows: Sequence[int]) -> 
     points: list[ndarray] = []
     features: list[ndarray] = []
     answers: list[dict[str, bool]] = []
+    kinds = subject.model.capabilities.prototypes
     for _, encoding, labels in encode_each(subject, pictures, rows):
         latents = encoding.latents
-        points.append(latents.position.flatten(1).cpu().double().numpy())
-        if latents.feature is not None:
-            features.append(latents.feature.flatten(1).cpu().double().numpy())
+        position = latents.position.cpu().double().numpy()
+        feature = None if latents.feature is None else latents.feature.cpu().double().numpy()
+        if latents.prototype is not None:
+            place = places(position, latents.prototype.cpu().numpy(), kinds)
+            length = kinds * position.shape[1]
+            position = arranged(position, place, length)
+            feature = None if feature is None else arranged(feature, place, length)
+        points.append(position.reshape(len(position), -1))
+        if feature is not None:
+            features.append(feature.reshape(len(feature), -1))
         answers += [
             {k: v == "yes" for k, v in one.attributes.items() if v in ("yes", "no")}
             for one in labels
@@ -154,7 +163,8 @@ def run(subject: Subject, options: AttributeOptions) -> Report:
         "Told right, percent",
         ("attribute", *columns),
         tuple(rows),
-        "One linear support vector machine per attribute, inputs standardised. balanced: mean over "
+        "One linear support vector machine per attribute, inputs standardised; keypoints that have "
+        "prototypes come in their order. balanced: mean over "
         "the two answers, 50 by guessing. LMDIS, CelebA: the paper's 30 landmarks on MAFL's test "
         "pictures; of other pictures, it is no figure to compare with.",
     )

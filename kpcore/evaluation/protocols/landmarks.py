@@ -98,6 +98,11 @@ class Known:
     features: Float[ndarray, "n F"] | None
     by_prototype: Float[ndarray, "n L 2"] | None
 
+    @property
+    def comparable(self) -> Float[ndarray, "n F 2"]:
+        """Keypoints in rows that mean the same in each picture: by prototype where there are."""
+        return self.points if self.by_prototype is None else self.by_prototype
+
 
 def open_pictures(subject: Subject, count: int) -> LabelledPictures:
     """Return the labelled pictures that `--data` names."""
@@ -174,7 +179,10 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
     pictures = open_pictures(subject, options.pictures)
     rule = framing_of(subject)
     test_rows = spread(pictures.rows(options.test), options.pictures)
-    test = look(subject.model, pictures, test_rows, rule, options.origin)
+    # Halves are always regressed from the middle.
+    origin = "centre" if options.variant == "halves" else options.origin
+    test = look(subject.model, pictures, test_rows, rule, origin)
+    kinds = test.by_prototype is not None
     title = f"Landmarks: {subject.checkpoint.name} on {pictures.facts.title}"
     facts = {
         "protocol": "landmarks",
@@ -184,19 +192,20 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
         "landmarks": list(pictures.facts.landmark_names),
     }
     if options.variant == "halves":
-        figures = halves(test.points, test.landmarks)
+        figures = halves(test.comparable, test.landmarks)
         table = Table(
             "Half of the test pictures fits, the other measures",
             ("root mean squared error, % of the edge", "without bias", "fitted", "tested"),
             ((figures.rmse, figures.rmse_no_bias, figures.fitted, figures.tested),),
+            f"Regressed on {_KINDS if kinds else _POSITIONS}.",
         )
         return Report(title, {**facts, "rmse": figures.rmse}, (table,))
     train_rows = spread(pictures.rows(options.train), options.pictures)
     train = look(subject.model, pictures, train_rows, rule, options.origin)
     if options.variant == "left-right":
         told = left_right(
-            (train.points, train.landmarks),
-            (test.points, test.landmarks),
+            (train.comparable, train.landmarks),
+            (test.comparable, test.landmarks),
             pictures.facts.mirrored,
             origin=options.origin,
         )
@@ -204,6 +213,7 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
             "Left and right may be exchanged",
             ("error, % of the edge", "frontal fit only", "exchanged, %", "fitted", "tested"),
             ((told.error, told.error_frontal_only, told.exchanged, told.fitted, told.tested),),
+            f"Regressed on {_KINDS if kinds else _POSITIONS}.",
         )
         return Report(title, {**facts, "error": told.error}, (table,))
     rows = tuple(_rows(train, test, pictures.facts.span, options))
@@ -226,7 +236,7 @@ def _fitted(train: Known, known: Facts, data: str) -> dict[str, Fact]:
     """
     good = usable(train.landmarks, known.span)
     keypoints = train.points.shape[1]
-    places = train.points if train.by_prototype is None else train.by_prototype
+    places = train.comparable
     return {
         "data": data,
         "title": known.title,
