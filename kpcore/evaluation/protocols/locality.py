@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from kpcore.data.catalog import open_source
+from kpcore.data.source import ImageSource
 from kpcore.evaluation import locality
+from kpcore.evaluation.episodes import held_out_of
 from kpcore.evaluation.protocols import Protocol, Subject
+from kpcore.evaluation.protocols.landmarks import framing_of
 from kpcore.evaluation.report import Report, Table
 
 
@@ -17,7 +21,8 @@ class LocalityOptions:
     """Choices of the protocol.
 
     Attributes:
-        pictures: held-out pictures to measure on, spread over the data.
+        pictures: pictures to measure on, spread over what training held out; of other files, over
+            all.
         moves: particles moved in each, one at a time.
         seed: of the particles chosen and the ways they are moved.
     """
@@ -29,8 +34,7 @@ class LocalityOptions:
 
 def run(subject: Subject, options: LocalityOptions) -> Report:
     """Return PSNR, and the change near moved particles beside that elsewhere."""
-    size = subject.model.capabilities.image_size
-    source = open_source(subject.data, size, split="held-out")
+    source = _never_seen(subject)
     device = next(subject.model.parameters()).device
     spread = torch.linspace(0, len(source) - 1, options.pictures).round().int().unique().tolist()
     pictures = source.images(spread).to(device).float() / 255.0
@@ -53,6 +57,22 @@ def run(subject: Subject, options: LocalityOptions) -> Report:
             "ratio": figures.ratio,
         },
         (Table("Figures", ("figure", "value"), rows, "Distances: picture edges lie at +-1."),),
+    )
+
+
+def _never_seen(subject: Subject) -> ImageSource:
+    """Return the subject's data without what it learned from, framed and strided as in training."""
+    size, rule = subject.model.capabilities.image_size, framing_of(subject)
+    if not Path(subject.data).exists():
+        return open_source(subject.data, size, split="held-out", framing=rule)
+    held_out = held_out_of(subject.data, subject.trained_on)
+    return open_source(
+        subject.data,
+        size,
+        split="train" if held_out is None else "held-out",
+        held_out=0 if held_out is None else held_out,
+        stride=int((subject.trained_on.get("options") or {}).get("stride") or 1),
+        framing=rule,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -69,3 +71,49 @@ def test_the_protocol_measures_held_out_pictures() -> None:
     report = protocol.run(subject, protocol.options(pictures=3, moves=1))
     assert report.facts["moves"] == 3
     assert report.tables[0].rows[-1][1] == report.facts["ratio"]
+
+
+class Watcher(Dots):
+    """Keeps the red of the corners of each picture that it is shown, top left and bottom right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, int]] = []
+
+    def encode(self, image: Image, reference: Image | None = None) -> Encoding:
+        corners = (image[:, 0, 0, 0], image[:, 0, -1, -1])
+        self.seen += zip(*((c * 255).round().int().tolist() for c in corners), strict=True)
+        return super().encode(image)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three clips of ten pictures: of clip and frame left, white right, 64 wide and 32 high."""
+    for clip in range(3):
+        (tmp_path / f"clip{clip}").mkdir()
+        for frame in range(10):
+            picture = np.full((32, 64, 3), 255, np.uint8)
+            picture[:, :32] = 50 * clip + frame
+            iio.imwrite(tmp_path / f"clip{clip}" / f"{frame:03d}.png", picture)
+    return tmp_path
+
+
+def watched(data: Path, trained_on: dict[str, object]) -> list[tuple[int, int]]:
+    protocol, model = protocols.get("locality"), Watcher().eval()
+    subject = protocols.Subject(model, Path("dots.safetensors"), str(data), trained_on)
+    protocol.run(subject, protocol.options(moves=1))
+    return model.seen
+
+
+def test_files_are_held_out_framed_and_strided_as_in_training(folder: Path) -> None:
+    box = {"fit": "crop", "box": [0, 0, 32, 32]}
+    options = {"framing": box, "options": {"stride": 4}}
+    left = watched(folder, {"held_out": ["clip0", "clip2"], **options})
+    assert left == [(v, v) for v in (0, 4, 8, 100, 104, 108)]
+    end = watched(folder / "clip1", {"held_out": ["clip1: last 2 of 3 frames"], **options})
+    assert end == [(v, v) for v in (54, 58)]
+
+
+def test_files_that_training_did_not_know_are_all_used(folder: Path) -> None:
+    seen = watched(folder / "clip1", {"held_out": ["elsewhere"]})
+    assert seen == [(50 + frame, 255) for frame in range(10)]
