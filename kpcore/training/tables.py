@@ -137,7 +137,8 @@ def _tusk(name: str, *changes: str, found: float, told: float, both: float | Non
     return Row(name, "tusk", presets, changes, paper=paper)
 
 
-_UNWARPED = ("heatmap_weight=0.0", "feature_weight=0.0")
+_UNWARPED = ("heatmap_weight=0.0", "feature_weight=0.0", "attention_weight=0.0")
+"""Of rows that name what they train with: neither equivariance nor the small preset's own term."""
 _TUSK_LOSSES = Study(
     "TUSK: what each loss and the training in turns are good for",
     "TUSK table 4",

@@ -6,6 +6,7 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from kpcore.evaluation import protocols
 from kpcore.models.keypoint_pyramids import ABLATIONS
 from kpcore.training import study as module
 from kpcore.training.events import CheckpointWritten, read_record
-from kpcore.training.study import Choices, Column, Row, Schedule, Study, conduct
+from kpcore.training.study import Choices, Column, Row, Schedule, Size, Study, conduct
 from kpcore.training.tables import TABLES
 from kpcore.training.trainer import Trainer
 
@@ -141,3 +142,19 @@ def test_the_ablations_of_pyramids_are_the_familys():
         assert changed == replace(plain, **fields)
         assert changed == family.presets[name].config
         assert from_plain(family.config, {}) != changed
+
+
+@pytest.mark.parametrize("size", ["small", "paper"])
+def test_a_row_that_names_its_losses_is_trained_with_no_other(size: Size):
+    rows = {row.name: row for row in TABLES["tusk-losses"].rows}
+    presets = registry.get("tusk").presets
+
+    def config(name: str) -> Any:
+        return override(presets[rows[name].presets[size]].config, rows[name].overrides)
+
+    others = ("heatmap_weight", "feature_weight", "attention_weight")
+    for name in ("reconstruction", "wasserstein", "wasserstein-k-means"):
+        assert [getattr(config(name), other) for other in others] == [0.0, 0.0, 0.0]
+    preset = presets[rows["all-in-turns"].presets[size]].config
+    assert config("all-in-turns") == preset
+    assert replace(config("all-together"), alternate=True) == preset
