@@ -26,6 +26,8 @@ class Evaluate:
     - kp eval dlp_gcn.safetensors --protocol prediction --data traffic -o report
     - kp eval demo.safetensors --protocol objects --set scenes=64
     - kp eval dlp_gcn.safetensors --set baseline=keynet_rnn.safetensors --set futures=16
+    - kp eval lmdis.safetensors --protocol landmarks --data celeba:/data/celeba
+    - kp eval lavae.safetensors --protocol counting --data multi-mnist-1k:/data/mnist
     - kp eval models/*.safetensors --protocol locality -o locality
 
     Several checkpoints become one table, a row each; one that cannot be judged is told in its note.
@@ -33,8 +35,9 @@ class Evaluate:
     Attributes:
         checkpoints: .safetensors files written by 'kp train' or 'kp import'.
         protocol: How to judge; 'kp eval' lists them.
-        data: Video, folder of them, or procedural scenes by name. Of the data that the checkpoint
-            was trained on, only what was held out is used.
+        data: Video, folder of them, procedural scenes by name, or NAME:FOLDER of a public data set
+            (celeba, human36m, ...) or of MNIST (mnist, mnist-hard, ...), as the protocol takes
+            them. Of the data that the checkpoint was trained on, only what was held out is used.
         set: Change an option of the protocol, OPTION=VALUE; may be repeated.
         out: Report to write: .json, .md and, where there are curves, .png are added.
         device: cpu, cuda, cuda:N, mps or auto.

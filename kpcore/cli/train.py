@@ -24,13 +24,15 @@ def _arg(metavar: str, default: str | None = None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train a model on a video, a folder of images or procedural scenes; or resume a run.
+    """Train a model on video, images, procedural scenes or a public data set; or resume a run.
 
     - kp train dlp-compact --data my_video.mp4
     - kp train dlp-object --data traffic.mp4 --preset traffic --device cuda
     - kp train dlp-compact --data shapes --preset shapes --steps 3000
     - kp train dlp-gcn --renderer dlp.safetensors --data traffic.mp4
     - kp train keynet --weights model.safetensors --data more_video.mp4
+    - kp train lmdis --data celeba:/data/celeba
+    - kp train tusk --data mnist-hard:/data/mnist --preset mnist-hard-small --pool 20000
     - kp train --resume runs/NAME
 
     Ctrl-C ends a run after its step, with a checkpoint to resume from.
@@ -40,7 +42,9 @@ class Train:
 
     Attributes:
         family: Which model; 'kp models' lists them.
-        data: Video, folder of images or videos, or procedural scenes by name.
+        data: Video, folder of images or videos, procedural scenes by name, or NAME:FOLDER of a
+            public data set (celeba, human36m, ...) or of MNIST (mnist, mnist-hard, ...); a name
+            that is unknown lists all.
         preset: Configuration and recipe to begin from; 'kp models' lists them.
         renderer: Checkpoint of the trained image model whose particles a video
             predictor moves; its weights are frozen and stored inside the new checkpoint.

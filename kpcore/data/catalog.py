@@ -14,10 +14,10 @@ from kpcore.data.image_folder import FrameSource
 from kpcore.data.media import Media, open_media
 from kpcore.data.procedural import EPOCH, SceneImages
 from kpcore.data.procedural_clips import SceneClips
-from kpcore.data.public import PUBLIC, LabelledImages
+from kpcore.data.public import PUBLIC, LabelledImages, known_data
 from kpcore.data.source import ImageSource, Report
-from kpcore.data.synthetic import are_scenes, scene_names
-from kpcore.errors import DataError, nearest
+from kpcore.data.synthetic import are_scenes
+from kpcore.errors import DataError
 from kpcore.geometry.framing import FramingRule
 
 __all__ = ["HeldOut", "Media", "Split", "open_media", "open_source"]
@@ -57,7 +57,8 @@ def open_source(
         progress: Told how many pictures are ready, of how many.
 
     Raises:
-        DataError: Nothing of that name, it cannot be read, or no clip is as long as the window.
+        DataError: Nothing of that name, it cannot be read, or no clip is as long as the window,
+            as in sets of single pictures where that is several frames.
         InputError: An option is out of range.
     """
     if Path(spec).exists():
@@ -81,9 +82,10 @@ def open_source(
             spec, size, split=split, seed=seed, epoch=epoch, pool=pool, progress=progress
         )
     if spec.partition(":")[0] in PUBLIC:
-        return LabelledImages(spec, size, split=split, framing=framing)
-    known = scene_names()
+        return LabelledImages(
+            spec, size, split=split, stride=stride, framing=framing, window=window
+        )
     raise DataError(
         f"there is no data '{spec}'; give the path of a video or of a folder of images or videos, "
-        f"or one of the procedural scenes {', '.join(known)}.{nearest(spec, known)}"
+        f"{known_data(spec)}"
     )

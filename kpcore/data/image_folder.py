@@ -34,7 +34,7 @@ from kpcore.data.clips import (
     split_parts,
 )
 from kpcore.data.resample import apply_framing
-from kpcore.data.source import DataDescription, Report, reference_row
+from kpcore.data.source import DataDescription, Report, reference_row, too_short
 from kpcore.errors import DataError, InputError
 from kpcore.geometry.framing import FramingRule
 from kpcore.threads import cores_allowed
@@ -95,7 +95,7 @@ class FrameSource:
         self.window = window
         self._parts = tuple(part for part in parts if len(part.rows) >= window.span)
         if not self._parts:
-            raise DataError(_too_short(str(path), split, window, max(len(p.rows) for p in parts)))
+            raise DataError(too_short(str(path), split, window, max(len(p.rows) for p in parts)))
         self._ends = list(accumulate(len(part.rows) - window.span + 1 for part in self._parts))
         self._rows = self._load(counts, cache, memory_bytes, progress)
         self._readers = ClipReaders(self._clips, _OPEN_VIDEOS)
@@ -297,15 +297,6 @@ class _Meter:
             self._done = min(self._total, self._done + count)
             if self._report is not None:
                 self._report(self._done, self._total)
-
-
-def _too_short(source: str, split: Split, window: Window, longest: int) -> str:
-    every = f", every {window.stride}" if window.stride > 1 else ""
-    return (
-        f"this model learns from {window.frames} successive frames{every} of a clip, but the "
-        f"longest clip of the {split} part of '{source}' has {longest}; give longer videos, a "
-        f"smaller --stride, or procedural scenes"
-    )
 
 
 def _workers(jobs: int) -> int:

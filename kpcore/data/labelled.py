@@ -81,6 +81,19 @@ class NamedPictures(Protocol):
         ...
 
 
+@runtime_checkable
+class FilmedPictures(Protocol):
+    """Pictures that are frames of video."""
+
+    def clips(self, split: str) -> list[list[int]]:
+        """Return the numbers of a split's pictures, clip by clip in the order of time.
+
+        Raises:
+            InputError: There is no such split.
+        """
+        ...
+
+
 class LabelledPictures(Protocol):
     """Random access to labelled pictures, each at its own size."""
 

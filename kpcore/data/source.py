@@ -106,3 +106,13 @@ def reference_row(row: int, rows: range, within: int, draw: tuple[int, int], ind
         return row
     chosen = near[int(np.random.default_rng([*draw, index]).integers(len(near) - 1))]
     return chosen + 1 if chosen >= row else chosen
+
+
+def too_short(source: str, split: str, window: Window, longest: int) -> str:
+    """Return the sentence for clips of which even the longest has not the frames of a window."""
+    every = f", every {window.stride}" if window.stride > 1 else ""
+    return (
+        f"this model learns from {window.frames} successive frames{every} of a clip, but the "
+        f"longest clip of the {split} part of '{source}' has {longest}; give longer videos, a "
+        f"smaller --stride, or procedural scenes"
+    )

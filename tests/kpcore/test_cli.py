@@ -73,6 +73,16 @@ def test_every_option_of_train_is_explained(capsys: pytest.CaptureFixture[str]):
     assert "Ctrl-C" in text
 
 
+@pytest.mark.parametrize("command", ["train", "eval"])
+def test_help_says_what_may_stand_for_data(command: str, capsys: pytest.CaptureFixture[str]):
+    assert main([command, "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Video, folder" in text
+    assert "procedural scenes by name, or NAME:FOLDER of a public data set" in text
+    assert "mnist-hard" in text
+    assert "--data celeba:/data/celeba" in text
+
+
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]):
     for command in ("train", "models", "info", "encode", "import"):
         assert main([command, "--help"]) == 0
@@ -112,6 +122,8 @@ def test_train_and_resume(tmp_path: Path, toy: ModuleType, capsys: pytest.Captur
     [
         (["train", "toyy", "--data", "shapes"], "Did you mean 'toy'"),
         (["train", "toy", "--data", "shaps"], "Did you mean 'shapes'"),
+        (["train", "toy", "--data", "celebra:."], "Did you mean 'celeba'"),
+        (["train", "toy", "--data", "clevr-records"], "give clevr-records:FOLDER"),
         (["train", "toy", "--data", "shapes", "--preset", "tinny"], "Did you mean 'tiny'"),
         (["train", "toy", "--data", "shapes", "--set", "particle=3"], "Did you mean 'particles'"),
         (["train", "toy", "--data", "shapes", "--set", "particles"], "field=value"),

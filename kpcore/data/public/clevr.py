@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,11 @@ class Clevrer:
         }[split]
         numbers = [int(path.stem.split("_")[-1]) for path in self._videos]
         return [i for i, (video, _) in enumerate(self._frames) if first <= numbers[video] < last]
+
+    def clips(self, split: str) -> list[list[int]]:
+        """Return the numbers of the pictures of a split, a list for each video."""
+        videos = groupby(self.rows(split), lambda row: self._frames[row][0])
+        return [list(rows) for _, rows in videos]
 
     def picture(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a frame, 480 x 320 as distributed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,9 @@ class Human36M:
     """`SUBJECT/ACTION/*.jpg` with a `joints.npy` of (frames, 17, 2) pixels beside the frames.
 
     The data set's licence lets nobody hand out crops, so there is no file format of others to
-    follow: this is the layout that a crop by the ground-truth box most easily has. The splits are
-    those of Keypoint Pyramids (train S1 S5 S6 S7 S8, test S9 S11); LMDIS tests on "test-s11".
+    follow: this is the layout that a crop by the ground-truth box most easily has. The frames of
+    one folder are a clip in their natural order. The splits are those of Keypoint Pyramids (train
+    S1 S5 S6 S7 S8, test S9 S11); LMDIS tests on "test-s11".
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,6 +99,11 @@ class Human36M:
         check_split(split, self.facts.splits)
         subjects = _SPLITS[split]
         return [i for i, (_, subject, _) in enumerate(self._frames) if subject in subjects]
+
+    def clips(self, split: str) -> list[list[int]]:
+        """Return the numbers of the frames of a split, a list for each action's folder."""
+        folders = groupby(self.rows(split), lambda row: self._frames[row][0].parent)
+        return [list(rows) for _, rows in folders]
 
     def picture(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a crop."""

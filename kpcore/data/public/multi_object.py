@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -25,7 +24,8 @@ class Format:
     Attributes:
         title: Shown name.
         size: (H, W) of the pictures.
-        entities: Most objects and the background.
+        entities: Masks of a picture: objects and the background.
+        most: Objects of the fullest picture that is used; those with more are left out.
         count: First pictures of the published order that are used: as many as TUSK uses of
             Tetrominoes, and of CLEVR what memory has room for (a gigabyte).
         held: Share of them, at their end, that is the test split.
@@ -35,16 +35,18 @@ class Format:
     title: str
     size: tuple[int, int]
     entities: int
+    most: int
     count: int
     held: float
     codes: Mapping[str, tuple[str, ...]]
 
 
-TETROMINOES = Format("Tetrominoes", (35, 35), 4, 60_000, 1 / 6, MappingProxyType({}))
+TETROMINOES = Format("Tetrominoes", (35, 35), 4, 3, 60_000, 1 / 6, MappingProxyType({}))
 CLEVR = Format(
     "CLEVR with masks",
     (240, 320),
     11,
+    10,
     3_000,
     0.15,
     MappingProxyType(
@@ -66,6 +68,7 @@ CLEVR = Format(
         }
     ),
 )
+CLEVR6 = replace(CLEVR, title="CLEVR6 with masks", most=6)
 
 
 class MultiObject:
@@ -90,8 +93,10 @@ class MultiObject:
         self._pictures: list[ndarray] = []
         self._owners: list[ndarray] = []
         self._objects: list[tuple[LabelledObject, ...]] = []
-        for record in itertools.islice(records(path), form.count):
+        for record in records(path):
             self._keep(path, parse_example(record))
+            if len(self) == form.count:
+                break
         self.facts = Facts(form.title, "Kabra et al., Multi-Object Datasets, 2019, Apache-2.0")
 
     def _keep(self, path: Path, features: Mapping[str, Feature]) -> None:
@@ -106,6 +111,8 @@ class MultiObject:
                 f"'{path.name}' is not {self._form.title}: its records do not fit pictures of "
                 f"{width} x {height} with {entities} masks"
             ) from error
+        if np.count_nonzero(visible[1:]) > self._form.most:
+            return
         shown = [i for i in range(1, entities) if visible[i] > 0 and masks[i].any()]
         owner = np.zeros((height, width), np.uint8)
         for number, entity in enumerate(shown, 1):

@@ -10,6 +10,7 @@ from kpcore.data.mnist import Digits, drawn_digits, read_digits
 from kpcore.data.synthetic.bouncing import Bouncing
 from kpcore.data.synthetic.cartoon_faces import CartoonFaces
 from kpcore.data.synthetic.mnist_hard import MnistHard
+from kpcore.data.synthetic.mnist_single import MnistSingle
 from kpcore.data.synthetic.multi_dsprites import MultiDSprites
 from kpcore.data.synthetic.multi_mnist import MultiMnist
 from kpcore.data.synthetic.scene import Scene, SceneClip, SceneSource
@@ -45,6 +46,7 @@ SCENES: Mapping[str, SceneSource] = MappingProxyType(
 
 WITH_DIGITS: Mapping[str, Callable[[Digits], SceneSource]] = MappingProxyType(
     {
+        "mnist": lambda digits: MnistSingle(digits.images, digits.labels),
         "mnist-hard": lambda digits: MnistHard(digits.images, digits.labels),
         "multi-mnist-1k": lambda digits: MultiMnist(digits.images, digits.labels),
         "multi-mnist-10k": lambda digits: MultiMnist(digits.images, digits.labels, pool=10_000),
@@ -87,6 +89,7 @@ def find_scenes(spec: str) -> SceneSource:
 
 __all__ = [
     "SCENES",
+    "WITH_DIGITS",
     "Scene",
     "SceneClip",
     "SceneSource",

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kpcore import checkpoint
+from kpcore.cli import main
 from kpcore.data.catalog import open_source
 from kpcore.data.mnist import drawn_digits, read_digits, read_idx
 from kpcore.data.synthetic import are_scenes, find_scenes
+from kpcore.data.synthetic.mnist_single import MnistSingle
 from kpcore.data.synthetic.multi_mnist import DIGIT
+from kpcore.data.synthetic.scene import HELD_OUT_SEED
 from kpcore.errors import DataError
 
 
@@ -57,7 +61,7 @@ def test_drawn_digits_differ_by_class_and_by_hand() -> None:
     assert (digits.images[0] != digits.images[10]).any()
 
 
-@pytest.mark.parametrize("name", ["mnist-hard", "multi-mnist-1k", "multi-mnist-7"])
+@pytest.mark.parametrize("name", ["mnist", "mnist-hard", "multi-mnist-1k", "multi-mnist-7"])
 def test_digit_scenes_with_their_files_and_without(tmp_path: Path, name: str) -> None:
     for spec in (name, f"{name}:{mnist(tmp_path)}"):
         assert are_scenes(spec)
@@ -78,6 +82,38 @@ def test_multi_mnist_follows_the_paper() -> None:
             assert max(np.ptp(rows), np.ptp(columns)) < DIGIT
     assert counts == {0, 1, 2, 3}
     assert len(find_scenes("multi-mnist-7").sample(0, 0, 64).mask) == 7
+
+
+def test_a_digit_as_it_is(tmp_path: Path) -> None:
+    digits = read_digits(str(mnist(tmp_path)))
+    scenes = find_scenes(f"mnist:{tmp_path}")
+    scene = scenes.sample(0, 3, 28)
+    assert (scene.image * 255.0 == digits.images[0]).all()
+    assert scene.mask.sum() == 20 * 16
+    assert scene.position.tolist() == [[0.0, 0.0]]
+    large = scenes.sample(0, 3, 56)
+    assert large.attributes == scene.attributes
+    assert large.mask.sum() == pytest.approx(4 * 20 * 16, rel=0.1)
+    labels = {name for i in range(60) for name in scenes.sample(0, i, 28).attributes[0].values()}
+    assert labels == {str(digit) for digit in range(10)}
+
+
+def test_a_held_out_digit_is_one_that_training_never_sees() -> None:
+    grey = np.broadcast_to(np.arange(60, dtype=np.uint8)[:, None, None], (60, 28, 28))
+    scenes = MnistSingle(grey, np.arange(60, dtype=np.uint8))
+
+    def shown(seed: int) -> set[str]:
+        return {scenes.sample(seed, i, 28).attributes[0]["digit"] for i in range(300)}
+
+    assert shown(0) == {str(row) for row in range(50)}
+    assert shown(HELD_OUT_SEED) == {str(row) for row in range(50, 60)}
+
+
+def test_a_landmark_model_takes_a_step_on_digits(tmp_path: Path) -> None:
+    words = ["train", "lmdis", "--preset", "mnist", "--data", f"mnist:{mnist(tmp_path)}"]
+    words += ["--steps", "1", "--batch", "2", "--set", "width=2", "--device", "cpu"]
+    assert main([*words, "--threads", "1", "--out", str(tmp_path / "run")]) == 0
+    assert checkpoint.read_manifest(tmp_path / "run/model.safetensors").config["image_size"] == 28
 
 
 def test_scenes_that_need_no_files_refuse_a_folder() -> None:

@@ -8,12 +8,17 @@ import sqlite3
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from kpcore.api import Window
+from kpcore.data.catalog import open_source
 from kpcore.data.labelled import framed
-from kpcore.data.public import LabelledImages, open_labelled
+from kpcore.data.public import PUBLIC, LabelledImages, open_labelled
+from kpcore.data.synthetic import scene_names
 from kpcore.errors import DataError, InputError
 
 
@@ -146,18 +151,21 @@ def test_clevr(tmp_path: Path) -> None:
     assert len(open_labelled(f"clevr:{tmp_path}")) == 2
 
 
-def test_clevrer(tmp_path: Path) -> None:
-    import av
-
-    path = tmp_path / "video_00000-01000/video_00003.mp4"
-    path.parent.mkdir()
+def film(path: Path, frames: int, step: int = 5, first: int = 0) -> None:
+    """A video of grey frames, each `step` brighter than the one before."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("mpeg4", rate=25)
         stream.width, stream.height = 48, 32
-        for level in range(20):
-            frame = av.VideoFrame.from_ndarray(np.full((32, 48, 3), 10 * level, np.uint8), "rgb24")
-            file.mux(stream.encode(frame))
+        for level in range(first, first + step * frames, step):
+            grey = np.full((32, 48, 3), level, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
         file.mux(stream.encode())
+
+
+def test_clevrer(tmp_path: Path) -> None:
+    path = tmp_path / "video_00000-01000/video_00003.mp4"
+    path.parent.mkdir()
+    film(path, 20, step=10)
     said = {"object_id": 0, "color": "blue", "shape": "sphere", "material": "metal"}
     tracks = [{"objects": [{"object_id": 0, "inside_camera_view": t >= 8}]} for t in range(20)]
     known = {"object_property": [said], "motion_trajectory": tracks}
@@ -245,18 +253,21 @@ def one_byte_each(values: np.ndarray) -> bytes:
     return np.concatenate([head, flat[None]]).T.tobytes()
 
 
-def test_clevr_with_masks(tmp_path: Path) -> None:
+def clevr_scene(objects: int = 1) -> bytes:
+    """A green ball of 80 x 60 pixels; further objects show next to nothing."""
     image = np.full((240, 320, 3), 100, np.uint8)
     image[60:120, 80:160] = (0, 0, 250)
     mask = np.zeros((11, 240, 320), np.uint8)
     mask[1, 60:120, 80:160] = 255
-    mask[0] = 255 - mask[1]
+    mask[np.arange(2, objects + 1), 0, np.arange(2, objects + 1)] = 255
+    mask[0] = 255 - mask[1:].max(0)
     codes = np.zeros(11, np.uint8)
     lists = {"image": image, "mask": mask}
     for name, code in (("shape", 2), ("color", 3), ("size", 1), ("material", 2)):
         lists[name] = codes.copy()
         lists[name][1] = code
-    floats = {"visibility": [1.0, 1.0, *[0.0] * 9], "x": [0.5] * 11, "pixel_coords": [0.0] * 33}
+    seen = [float(i <= objects) for i in range(11)]
+    floats = {"visibility": seen, "x": [0.5] * 11, "pixel_coords": [0.0] * 33}
     entries = b"".join(
         field(1, field(1, name.encode()) + field(2, field(1, one_byte_each(values))))
         for name, values in lists.items()
@@ -264,8 +275,12 @@ def test_clevr_with_masks(tmp_path: Path) -> None:
     for name, numbers in floats.items():
         body = field(2, field(1, struct.pack(f"<{len(numbers)}f", *numbers)))
         entries += field(1, field(1, name.encode()) + field(2, body))
+    return record(field(1, entries))
+
+
+def test_clevr_with_masks(tmp_path: Path) -> None:
     path = tmp_path / "clevr_with_masks_train.tfrecords"
-    path.write_bytes(gzip.compress(record(field(1, entries)), 1))
+    path.write_bytes(gzip.compress(clevr_scene(), 1))
     pictures = open_labelled(f"clevr-records:{tmp_path}")
     assert pictures.picture(0)[90, 120].tolist() == [0, 0, 250]
     labels = pictures.labels(0)
@@ -277,6 +292,14 @@ def test_clevr_with_masks(tmp_path: Path) -> None:
     assert item.attributes == {
         "shape": "sphere", "color": "green", "size": "large", "material": "metal"
     }  # fmt: skip
+
+
+def test_clevr6_leaves_out_the_scenes_with_more_than_six_objects(tmp_path: Path) -> None:
+    path = tmp_path / "clevr_with_masks_train.tfrecords"
+    path.write_bytes(gzip.compress(b"".join(clevr_scene(n) for n in (7, 6, 10, 2)), 1))
+    for name, counts in (("clevr-records", [7, 6, 10, 2]), ("clevr6-records", [6, 2])):
+        pictures = open_labelled(f"{name}:{path}")
+        assert [len(pictures.labels(i).objects) for i in range(len(pictures))] == counts
 
 
 def test_masks_follow_the_framing(tmp_path: Path) -> None:
@@ -323,6 +346,78 @@ def test_human36m(tmp_path: Path) -> None:
         open_labelled(f"human36m:{tmp_path}")
 
 
+def crops(folder: Path) -> str:
+    """Four clips; frame t of clip c has colour 50 c + 3 t, and file names need natural order."""
+    for number, (action, frames) in enumerate(
+        (("S1/Walking", 12), ("S1/Walking-1", 4), ("S5/Eating", 11), ("S9/Eating", 5))
+    ):
+        for time in range(frames):
+            picture(folder / action / f"{time}.png", (16, 16), 50 * number + 3 * time)
+        np.save(folder / action / "joints.npy", np.full((frames, 17, 2), 8.0))
+    return f"human36m:{folder}"
+
+
+def red(pictures: torch.Tensor) -> list[int]:
+    return pictures.flatten(0, -4)[:, 0, 4, 4].tolist()
+
+
+def test_frames_of_crops_are_windows_of_one_clip_in_order(tmp_path: Path) -> None:
+    source = open_source(crops(tmp_path), (8, 8), window=Window(frames=3, stride=2))
+    assert len(source) == 8 + 7, "the clip of 4 frames is too short for 5; S9 is for testing"
+    found = source.windows(range(15))
+    assert found.shape == (15, 3, 3, 8, 8)
+    starts = [3 * t for t in range(8)] + [100 + 3 * t for t in range(7)]
+    assert red(found) == [start + 6 * t for start in starts for t in range(3)]
+    assert torch.equal(source.images([9]), found[9:10, 0])
+    held_out = open_source(f"human36m:{tmp_path}", (8, 8), split="held-out", stride=2)
+    assert red(held_out.images(range(len(held_out)))) == [150, 156, 162]
+
+
+def test_references_to_crops_are_frames_of_the_same_clip_nearby(tmp_path: Path) -> None:
+    source = open_source(crops(tmp_path), (8, 8), window=Window(reference_within=2))
+    everything = range(len(source))
+    assert len(everything) == 27
+    here, gaps = red(source.images(everything)), set[int]()
+    for step in range(8):
+        references = source.references(everything, (0, step))
+        assert references is not None
+        gaps |= {b - a for a, b in zip(here, red(references), strict=True)}
+    assert gaps == {-6, -3, 3, 6}
+
+
+def test_clips_that_are_too_short_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"20 successive frames.*longest clip of the train.* 12"):
+        open_source(crops(tmp_path), (8, 8), window=Window(frames=20))
+    with pytest.raises(InputError, match="stride is 0"):
+        open_source(f"human36m:{tmp_path}", (8, 8), stride=0)
+
+
+def test_videos_of_clevrer_are_clips(tmp_path: Path) -> None:
+    for number, frames in ((2, 33), (10, 17)):
+        film(tmp_path / f"video_{number:05d}.mp4", frames, first=100 * (number > 2))
+    source = open_source(
+        f"clevrer:{tmp_path}", (32, 32), window=Window(frames=2, reference_within=1)
+    )
+    assert len(source) == 4 + 2
+    want = [0, 40, 40, 80, 80, 120, 120, 160, 100, 140, 140, 180]
+    assert np.abs(np.subtract(red(source.windows(range(6))), want)).max() <= 6
+    references = source.references([5], (0, 0))
+    assert references is not None
+    assert min(abs(red(references)[0] - level) for level in (100, 180)) <= 6
+
+
+def test_single_pictures_make_no_windows_of_several_frames(celeba: Path) -> None:
+    spec = f"celeba:{celeba}"
+    with pytest.raises(DataError, match=r"3.*flow.*single pictures; give") as told:
+        open_source(spec, (32, 32), window=Window(frames=3, stride=5))
+    assert "\n" not in str(told.value)
+    source = open_source(spec, (32, 32), window=Window(reference_within=250))
+    assert source.references([0, 1], (0, 0)) is None
+    assert source.windows([1, 0]).shape == (2, 1, 3, 32, 32)
+    with pytest.raises(InputError, match="no 2"):
+        source.images([2])
+
+
 # -- what is wrong --------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "name",
@@ -335,6 +430,11 @@ def test_an_empty_folder_is_told_in_one_sentence(tmp_path: Path, name: str) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(DataError, match="celeba"):
-        open_labelled("celebra:/nowhere")
+def test_an_unknown_name_suggests_the_nearest_and_lists_all() -> None:
+    for opened in (open_labelled, lambda spec: open_source(spec, (8, 8))):
+        with pytest.raises(DataError, match=r"NAME:FOLDER.*Did you mean 'celeba'\?$") as told:
+            opened("celebra:/nowhere")
+        words = str(told.value).replace("(", " ").replace(",", " ").replace(".", " ").split()
+        assert {*PUBLIC, *scene_names()} <= {*words}
+        with pytest.raises(DataError, match="'celeba' names no labelled data; give celeba:FOLDER"):
+            opened("celeba")

@@ -1,0 +1,58 @@
+"""MNIST as it is: one digit a picture, white on black, in the middle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from kpcore.data.synthetic.scene import HELD_OUT_SEED, Scene, SceneClip, generator, still_clip
+from kpcore.opencv import cv2
+
+STREAM = 18
+
+
+@dataclass(frozen=True, slots=True)
+class MnistSingle:
+    """One digit, at 28 pixels as MNIST has it; pictures of other sizes are resampled.
+
+    Held-out pictures show the last sixth of the digits, others the rest: of MNIST's 60,000 training
+    digits, then, the last 10,000.
+
+    Attributes:
+        digits: grey pictures of digits.
+        labels: the digit that each shows.
+        title: for people.
+    """
+
+    digits: UInt8[ndarray, "N h w"]
+    labels: UInt8[ndarray, " N"]
+    title: str = "MNIST: one digit on black"
+
+    def sample(self, seed: int, index: int, size: int) -> Scene:
+        """One picture; see `SceneSource`."""
+        border = len(self.digits) * 5 // 6
+        low, high = (border, len(self.digits)) if seed >= HELD_OUT_SEED else (0, border)
+        row = int(generator(seed, index, STREAM).integers(low, high))
+        grey = self.digits[row].astype(np.float32) / 255.0
+        if grey.shape != (size, size):
+            way = cv2.INTER_AREA if size < max(grey.shape) else cv2.INTER_LINEAR
+            grey = np.asarray(cv2.resize(grey, (size, size), interpolation=way))
+        mask = grey > 0.5
+        rows, columns = np.nonzero(mask)
+        edges = (columns, rows) if len(rows) else ([0, size - 1],) * 2
+        middle = [(min(edge) + max(edge) + 1.0) / size - 1.0 for edge in edges]
+        return Scene(
+            image=np.repeat(grey[None], 3, axis=0),
+            position=np.array([middle], np.float32),
+            mask=mask[None],
+            visible=np.ones(1, np.float32),
+            identity=np.arange(1),
+            attributes=({"digit": str(self.labels[row])},),
+        )
+
+    def clip(self, seed: int, index: int, size: int, frames: int) -> SceneClip:
+        """The picture, standing still."""
+        return still_clip(self.sample(seed, index, size), frames)
