@@ -1,17 +1,17 @@
-"""Figures of an evaluation as files: JSON for programs, Markdown for people, a plot of curves."""
+"""Figures of an evaluation as files: JSON for programs, Markdown for people, and a plot."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from kpcore import files
 from kpcore.errors import DataError
-from kpcore.evaluation.plot import Panel, draw
+from kpcore.evaluation.plot import Bars, Drawing, draw
 
 Cell: TypeAlias = str | int | float | bool | None
 Fact: TypeAlias = Cell | Sequence["Fact"] | Mapping[str, "Fact"]
@@ -49,15 +49,23 @@ class Report:
         title: One line.
         facts: What was measured, on what, with which command; the headline figures.
         tables: In the order in which they are read.
-        panels: Curves, drawn one beside the other.
+        panels: Drawn one beside the other. Where there are none, the tables that have a name and
+            a number in each row are drawn as bars (`drawings`).
         fitted: What was fitted on the way, for programs: in the JSON file alone.
     """
 
     title: str
     facts: Mapping[str, Fact]
     tables: tuple[Table, ...] = ()
-    panels: tuple[Panel, ...] = field(default=())
+    panels: tuple[Drawing, ...] = field(default=())
     fitted: Mapping[str, Fact] = field(default_factory=dict[str, Fact])
+
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Return the panels, or bars of the tables of named numbers, those of one unit together.
+
+        A row's unit is what stands in its name behind the last comma: "PSNR, dB".
+        """
+        return self.panels or tuple(bars for table in self.tables for bars in _named(table))
 
     def plain(self) -> dict[str, object]:
         """Return the report as JSON values; what is not finite becomes null."""
@@ -91,7 +99,9 @@ class Report:
 
 
 def write(report: Report, path: str | Path) -> tuple[Path, ...]:
-    """Write `path` with the endings .json, .md and, where there are curves, .png; return them.
+    """Write `path` with the endings .json, .md and, where something can be drawn, .png.
+
+    Returns the files written.
 
     Each file is written whole or not at all.
 
@@ -101,13 +111,13 @@ def write(report: Report, path: str | Path) -> tuple[Path, ...]:
     stem = Path(path)
     if stem.suffix in (".json", ".md", ".png"):
         stem = stem.with_suffix("")
-    picture = Path(f"{stem}.png")
+    picture, drawings = Path(f"{stem}.png"), report.drawings()
     contents = {
         Path(f"{stem}.json"): json.dumps(report.plain(), indent=1, allow_nan=False).encode(),
-        Path(f"{stem}.md"): report.markdown(picture.name if report.panels else "").encode(),
+        Path(f"{stem}.md"): report.markdown(picture.name if drawings else "").encode(),
     }
-    if report.panels:
-        contents[picture] = draw(report.panels)
+    if drawings:
+        contents[picture] = draw(drawings)
     for file, blob in contents.items():
         files.write_atomically(file, blob, DataError)
     return tuple(contents)
@@ -122,6 +132,44 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, float):
         return f"{cell:.2f}" if abs(cell) >= 1 or cell == 0 else f"{cell:.3g}"
     return str(cell)
+
+
+def bars(table: Table, column: str, *, title: str = "", leave: Collection[str] = ()) -> Bars:
+    """Return one column of a table as bars, named by the table's first.
+
+    Args:
+        table: Rows without a number in the column have no bar.
+        column: Its name.
+        title: Above the bars; empty takes the column's name.
+        leave: Rows, by their names, that are left out.
+    """
+    at = table.columns.index(column)
+    rows = [
+        (str(row[0]), number)
+        for row in table.rows
+        if (number := _number(row[at])) is not None and row[0] not in leave
+    ]
+    names = tuple(name for name, _ in rows)
+    return Bars(title or column, names, {column: [number for _, number in rows]})
+
+
+def _named(table: Table) -> list[Bars]:
+    units: dict[str, dict[str, float]] = {}
+    for row in table.rows:
+        number = _number(row[-1])
+        if len(row) == 2 and isinstance(row[0], str) and number is not None:
+            name, _, unit = row[0].rpartition(", ")
+            units.setdefault(unit if name else table.columns[1], {})[name or unit] = number
+    return [
+        Bars(unit, tuple(named), {table.columns[1]: list(named.values())})
+        for unit, named in units.items()
+    ]
+
+
+def _number(cell: Cell) -> float | None:
+    if not isinstance(cell, int | float) or isinstance(cell, bool):
+        return None
+    return cell if math.isfinite(cell) else None
 
 
 def _grid(table: Table) -> str:

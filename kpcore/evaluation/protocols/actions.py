@@ -12,9 +12,10 @@ from kpcore.data.synthetic.skeleton import ACTIONS
 from kpcore.errors import InputError
 from kpcore.evaluation import pose
 from kpcore.evaluation.actions import ActionFigures, recognise
+from kpcore.evaluation.plot import Matrix
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.protocols.pose import require_people
-from kpcore.evaluation.report import Cell, Report, Table
+from kpcore.evaluation.report import Cell, Report, Table, bars
 
 Clips = tuple[Float[Tensor, "N T K 2"], Int[Tensor, " N"]]
 
@@ -63,6 +64,17 @@ def run(subject: Subject, options: ActionOptions) -> Report:
         (name, one.keypoints, one.accuracy, one.train_accuracy) for name, one in told.items()
     ]
     rows.append(("the most frequent action", 0, whole.chance, None))
+    table = Table(
+        "Told right, percent",
+        ("keypoints", "K", "people never seen", "clips learned from"),
+        tuple(rows),
+        f"Which of {len(names)} actions a clip shows, told from the keypoints' places by a GRU of "
+        f"{options.hidden} units; learned from clips of the people trained on. True joints are "
+        f"what perfect keypoints would give.",
+    )
+    taken = Matrix(
+        "Clips, told from all keypoints", "action", names, "told", names, whole.confusion
+    )
     return Report(
         f"Actions: {subject.checkpoint.name} on {whole.clips} clips of {subject.data}",
         {
@@ -74,20 +86,14 @@ def run(subject: Subject, options: ActionOptions) -> Report:
             "chance_percent": whole.chance,
         },
         (
-            Table(
-                "Told right, percent",
-                ("keypoints", "K", "people never seen", "clips learned from"),
-                tuple(rows),
-                f"Which of {len(names)} actions a clip shows, told from the keypoints' places by a "
-                f"GRU of {options.hidden} units; learned from clips of the people trained on. True "
-                f"joints are what perfect keypoints would give.",
-            ),
+            table,
             Table(
                 "Each action, told from all keypoints",
                 ("action", "clips", "percent", "most often taken for"),
                 tuple(_each(whole, names)),
             ),
         ),
+        (bars(table, "people never seen", title="Told right of people never seen, %"), taken),
     )
 
 

@@ -13,6 +13,7 @@ from kpcore.data.labelled import LabelledPictures
 from kpcore.errors import InputError, nearest
 from kpcore.evaluation.attributes import SHAPE_RELATED, recognise
 from kpcore.evaluation.landmarks import arranged, places
+from kpcore.evaluation.plot import Bars
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.protocols.landmarks import open_pictures, spread
 from kpcore.evaluation.protocols.looking import encode_each
@@ -168,6 +169,8 @@ def run(subject: Subject, options: AttributeOptions) -> Report:
         "the two answers, 50 by guessing. LMDIS, CelebA: the paper's 30 landmarks on MAFL's test "
         "pictures; of other pictures, it is no figure to compare with.",
     )
+    drawn = {kind: [*values, means[kind]] for kind, values in figures.items()}
+    drawn["more frequent answer"] = [*guesses, guessing]
     return Report(
         f"Attributes: {subject.checkpoint.name} on {pictures.facts.title}",
         {
@@ -181,6 +184,7 @@ def run(subject: Subject, options: AttributeOptions) -> Report:
             "guessing_percent": guessing,
         },
         (table,),
+        (Bars("Told right, %", (*names, "mean"), drawn),),
     )
 
 

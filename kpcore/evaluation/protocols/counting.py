@@ -14,6 +14,7 @@ from kpcore.data.labelled_scenes import TEST_SEED
 from kpcore.data.synthetic import are_scenes, find_scenes, scene_names
 from kpcore.errors import InputError
 from kpcore.evaluation.counting import Explains, bound, count
+from kpcore.evaluation.plot import Bars
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.report import Fact, Report, Table
 
@@ -69,6 +70,7 @@ def run(subject: Subject, options: CountOptions) -> Report:
 
     facts: dict[str, Fact] = {"protocol": "counting", "data": subject.data}
     rows: list[tuple[str, float]] = []
+    panels: list[Bars] = []
     model = subject.model
     if model.capabilities.presence != "none" or not isinstance(model, Explains):
         figures = count(model, batches(options.pictures))
@@ -78,7 +80,15 @@ def run(subject: Subject, options: CountOptions) -> Report:
             "count_accuracy": figures.accuracy,
             "count_accuracy_error": error,
         }
-        shares = [(f"{n} objects", share) for n, share in figures.by_number.items()]
+        shares = [(f"{n} objects", share) for n, share in sorted(figures.by_number.items())]
+        names, right = tuple(name for name, _ in shares), [share for _, share in shares]
+        panels.append(
+            Bars(
+                "Counted right, % of pictures",
+                (*names, "all"),
+                {"counted right": [*right, figures.accuracy]},
+            )
+        )
         rows += [
             (f"counted right, % of {figures.pictures} pictures", figures.accuracy),
             ("its standard error", error),
@@ -98,8 +108,10 @@ def run(subject: Subject, options: CountOptions) -> Report:
             (f"-log p in nats, {options.samples} samples, {told.pictures} pictures", told.nats),
             ("standard error of -log p", told.error),
         ]
+        panels.append(Bars("Bound on -log p, nats", ("mean of the pictures",), {"": [told.nats]}))
     title = f"Counting: {subject.checkpoint.name} on {subject.data}"
-    return Report(title, facts, (Table("Counts and likelihood", ("", "measured"), tuple(rows)),))
+    table = Table("Counts and likelihood", ("", "measured"), tuple(rows))
+    return Report(title, facts, (table,), tuple(panels))
 
 
 PROTOCOL = Protocol("the number of objects, and the bound on the likelihood", CountOptions, run)

@@ -8,10 +8,11 @@ import numpy as np
 
 from kpcore.errors import InputError
 from kpcore.evaluation.mnist_hard import digit_figures, matched
+from kpcore.evaluation.plot import Matrix
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.protocols.landmarks import open_pictures, spread
 from kpcore.evaluation.protocols.looking import look
-from kpcore.evaluation.report import Report, Table
+from kpcore.evaluation.report import Report, Table, bars
 
 _CLASSES = 10
 
@@ -58,6 +59,21 @@ def run(subject: Subject, options: DigitOptions) -> Report:
         psnr += seen.psnr_db / len(rows)
     figures = asdict(digit_figures(table, digits))
     kinds = tuple(str(number) for number in range(_CLASSES))
+    whole = Table(
+        "Figures",
+        ("figure", "percent"),
+        tuple((name, round(value, 2)) for name, value in figures.items()),
+        "20 x 20 of 80 pixels around each keypoint must overlap the digit's box by more "
+        "than half. Without 'bipartite', several prototypes may stand for one digit.",
+    )
+    found = Matrix(
+        "Digits found",
+        "prototype",
+        tuple(str(number) for number in range(len(table))),
+        "digit",
+        kinds,
+        table.tolist(),
+    )
     return Report(
         f"Digits: {subject.checkpoint.name} on {len(rows)} pictures of {subject.data}",
         {
@@ -70,19 +86,14 @@ def run(subject: Subject, options: DigitOptions) -> Report:
             "percent": figures,
         },
         (
-            Table(
-                "Figures",
-                ("figure", "percent"),
-                tuple((name, round(value, 2)) for name, value in figures.items()),
-                "20 x 20 of 80 pixels around each keypoint must overlap the digit's box by more "
-                "than half. Without 'bipartite', several prototypes may stand for one digit.",
-            ),
+            whole,
             Table(
                 "Digits found, by prototype",
                 ("prototype", *kinds),
                 tuple((number, *map(int, row)) for number, row in enumerate(table)),
             ),
         ),
+        (bars(whole, "percent"), found),
     )
 
 

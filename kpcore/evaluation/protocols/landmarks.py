@@ -29,8 +29,9 @@ from kpcore.evaluation.landmarks import (
     regress,
     usable,
 )
+from kpcore.evaluation.plot import Bars
 from kpcore.evaluation.protocols import Protocol, Subject
-from kpcore.evaluation.report import Cell, Fact, Report, Table
+from kpcore.evaluation.report import Cell, Fact, Report, Table, bars
 from kpcore.geometry.framing import FramingRule
 
 _POSITIONS = "positions"
@@ -199,7 +200,9 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
             ((figures.rmse, figures.rmse_no_bias, figures.fitted, figures.tested),),
             f"Regressed on {_KINDS if kinds else _POSITIONS}.",
         )
-        return Report(title, {**facts, "rmse": figures.rmse}, (table,))
+        errors = (figures.rmse, figures.rmse_no_bias)
+        panel = Bars(table.columns[0], ("with bias", "without bias"), {"error": errors})
+        return Report(title, {**facts, "rmse": figures.rmse}, (table,), (panel,))
     train_rows = spread(pictures.rows(options.train), options.pictures)
     train = look(subject.model, pictures, train_rows, rule, options.origin)
     if options.variant == "left-right":
@@ -215,7 +218,15 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
             ((told.error, told.error_frontal_only, told.exchanged, told.fitted, told.tested),),
             f"Regressed on {_KINDS if kinds else _POSITIONS}.",
         )
-        return Report(title, {**facts, "error": told.error}, (table,))
+        fits, errors = (
+            ("all pictures fitted", "frontal fit only"),
+            (
+                told.error,
+                told.error_frontal_only,
+            ),
+        )
+        panel = Bars(table.columns[0], fits, {"error": errors})
+        return Report(title, {**facts, "error": told.error}, (table,), (panel,))
     rows = tuple(_rows(train, test, pictures.facts.span, options))
     errors = {_KEYS[row[0]]: row[2] for row in rows if row[0] in _KEYS}
     unit = "distance of the eyes" if pictures.facts.span else "picture's edge"
@@ -226,7 +237,8 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
     columns = ("input", "numbers", "error, %", "fitted", "tested")
     table = Table("Regression", columns, rows, note)
     fitted = {} if options.bias else _fitted(train, pictures.facts, subject.data)
-    return Report(title, {**facts, **errors}, (table,), fitted=fitted)
+    panel = bars(table, "error, %", title=f"error, % of the {unit}")
+    return Report(title, {**facts, **errors}, (table,), (panel,), fitted)
 
 
 def _fitted(train: Known, known: Facts, data: str) -> dict[str, Fact]:

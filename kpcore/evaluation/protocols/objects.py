@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kpcore.data.synthetic import are_scenes, find_scenes, scene_names
 from kpcore.errors import InputError
 from kpcore.evaluation.objects import TEST_SEED, measure
+from kpcore.evaluation.plot import Bars
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.report import Report, Table
 
@@ -39,7 +40,8 @@ def run(subject: Subject, options: ObjectOptions) -> Report:
     size = subject.model.capabilities.image_size[0]
     source = find_scenes(subject.data)
     scenes = (source.sample(options.seed, index, size) for index in range(options.scenes))
-    figures = measure(subject.model, scenes).rounded()
+    measured = measure(subject.model, scenes)
+    figures = measured.rounded()
     rows = tuple(
         (name, value if isinstance(value, int | float) else str(value))
         for name, value in figures.items()
@@ -48,6 +50,31 @@ def run(subject: Subject, options: ObjectOptions) -> Report:
         f"Objects: {subject.checkpoint.name} on {options.scenes} scenes of {subject.data}",
         {"protocol": "objects", "data": subject.data, "seed": options.seed, "figures": figures},  # pyright: ignore[reportArgumentType]
         (Table("Figures", ("figure", "value"), rows, "Shares in percent, distances in pixels."),),
+        (
+            Bars(
+                "Objects, %",
+                ("found within 3 px", "moved within 1.5 px", "moved, areas too", "found twice"),
+                {
+                    "percent": (
+                        measured.recall_3px,
+                        measured.moved_within_1_5px,
+                        measured.moved_strict,
+                        measured.duplicates,
+                    )
+                },
+            ),
+            Bars(
+                "PSNR, dB",
+                ("pictures", "beside moved objects", "the same, 5th centile"),
+                {
+                    "dB": (
+                        measured.psnr_db,
+                        measured.psnr_elsewhere_db,
+                        measured.psnr_elsewhere_p05_db,
+                    )
+                },
+            ),
+        ),
     )
 
 

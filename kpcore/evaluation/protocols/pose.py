@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kpcore.errors import InputError
 from kpcore.evaluation import pose
 from kpcore.evaluation.protocols import Protocol, Subject
-from kpcore.evaluation.report import Cell, Report, Table
+from kpcore.evaluation.report import Cell, Report, Table, bars
 
 _DATA = "stick-figures"
 
@@ -73,6 +73,7 @@ def run(subject: Subject, options: PoseOptions) -> Report:
             "left_right_percent": {name: figures.left_right for name, figures in found.items()},
         },
         (table,),
+        (bars(table, "rmse %"), bars(table, "left-right %")),
     )
 
 

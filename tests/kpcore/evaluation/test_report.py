@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from kpcore.errors import DataError
-from kpcore.evaluation.plot import COLOURS, Panel, draw, ticks
-from kpcore.evaluation.report import Report, Table, shown, write
+from kpcore.evaluation.plot import COLOURS, Bars, Matrix, Panel, draw, ticks
+from kpcore.evaluation.report import Report, Table, bars, shown, write
 
 TABLE = Table(
     "Figures", ("name", "value"), (("a|b", 1.234), ("none", None), ("gap", math.nan)), "A note."
@@ -36,8 +36,9 @@ def test_a_report_is_written_as_json_markdown_and_plot(tmp_path):
         assert picture.format == "PNG"
 
 
-def test_without_curves_there_is_no_plot(tmp_path):
-    names = write(Report("T", {}, (TABLE,)), tmp_path / "out")
+def test_without_numbers_there_is_no_plot(tmp_path):
+    words = Table("T", ("name", "value"), (("a", "b"), ("c", None), ("d", True), ("e", math.nan)))
+    names = write(Report("T", {}, (words,)), tmp_path / "out")
     assert [path.suffix for path in names] == [".json", ".md"]
     assert "![" not in names[1].read_text()
 
@@ -87,3 +88,86 @@ def test_a_dashed_line_has_gaps():
             return int((np.asarray(picture.convert("RGB")) == COLOURS[0]).all(-1).sum())
 
     assert 0.3 * ink(frozenset()) < ink(frozenset({"a"})) < 0.7 * ink(frozenset())
+
+
+def drawn(*drawings: Panel | Bars | Matrix) -> np.ndarray:
+    with Image.open(io.BytesIO(draw(drawings))) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def painted(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    return (pixels == colour).all(-1)
+
+
+def test_named_numbers_are_drawn_by_their_unit(tmp_path):
+    rows = (("PSNR, dB", 27.0), ("near, of 255", 12), ("far, of 255", 0.5), ("ratio", 24.0))
+    report = Report("T", {}, (Table("T", ("figure", "value"), rows), TABLE))
+    found = report.drawings()
+    assert [one.title for one in found] == ["dB", "of 255", "value", "value"]
+    assert isinstance(found[1], Bars)
+    assert found[1].names == ("near", "far")
+    assert found[1].lines == {"value": [12, 0.5]}
+    names = write(report, tmp_path / "out")
+    assert [path.suffix for path in names] == [".json", ".md", ".png"]
+    assert "![T](out.png)" in names[1].read_text()
+
+
+def test_a_report_with_panels_draws_them_alone():
+    panel = Panel("PSNR", "step", {"ours": [30.0, 28.0]})
+    assert Report("T", {}, (TABLE,), (panel,)).drawings() == (panel,)
+
+
+def test_a_column_becomes_bars_without_the_rows_that_have_no_number():
+    rows = (("a", 3, 1.5), ("b", 4, None), ("c", 5, 2.5), ("d", 6, math.inf))
+    found = bars(Table("T", ("name", "K", "error"), rows), "error", title="error, %")
+    assert found == Bars("error, %", ("a", "c"), {"error": [1.5, 2.5]})
+
+
+def test_bars_are_as_long_as_their_values():
+    pixels = drawn(Bars("T", ("twenty", "ten", "none"), {"x": [20.0, 10.0, math.nan]}))
+    lengths = painted(pixels, COLOURS[0]).sum(1)
+    longest, shorter = sorted({int(one) for one in lengths if one}, reverse=True)
+    assert shorter == pytest.approx(longest / 2, abs=2)
+    rows = [np.nonzero(lengths == one)[0].mean() for one in (longest, shorter)]
+    assert rows[0] < rows[1], "from the top"
+
+
+def test_bars_below_zero_go_to_the_other_side():
+    pixels = painted(drawn(Bars("T", ("up", "down"), {"x": [5.0, -5.0]})), COLOURS[0])
+    up, down = (np.nonzero(half)[1] for half in np.array_split(pixels, [110]))
+    assert down.max() <= up.min() + 1
+
+
+def test_groups_of_bars_have_a_legend_that_fits():
+    kinds = {"positions": [3.0], "positions and features": [4.0], "more frequent answer": [5.0]}
+    pixels = drawn(Bars("T", ("a",), kinds))
+    alone = drawn(Bars("T", ("a",), {"positions": [3.0]}))
+    for colour in COLOURS[:3]:
+        assert painted(pixels, colour).sum() > 1000
+    assert len(pixels) > len(alone), "one kind of bar needs no legend"
+    assert (pixels[:, -16:] == 255).all(), "nothing is cut off at the right"
+
+
+def test_a_long_name_has_lines_and_stays_inside():
+    name = "how far the picture changes where nothing was moved, beside and behind all objects"
+    pixels = drawn(Bars("T", (name,), {"x": [1.0]}))
+    assert (pixels[:, :8] == 255).all()
+    ink = (pixels[80:, :380] < 128).any((1, 2))
+    assert (np.diff(ink.astype(int)) == 1).sum() >= 3
+
+
+def test_a_cell_is_the_darker_the_more_it_holds():
+    names = ("0", "1")
+    pixels = drawn(Matrix("T", "row", names, "column", names, [[0, 10], [5, 0]]))
+    half = tuple(round(255 + 0.5 * (c - 255)) for c in COLOURS[0])
+    full_at, half_at = (np.argwhere(painted(pixels, c)).mean(0) for c in (COLOURS[0], half))
+    assert full_at[0] < half_at[0], "first row"
+    assert full_at[1] > half_at[1] + 200, "second column"
+    assert painted(pixels, COLOURS[0]).sum() > 5000
+
+
+def test_long_names_of_columns_are_written_upwards():
+    def tall(columns: tuple[str, ...]) -> int:
+        return len(drawn(Matrix("T", "row", ("a",), "column", columns, [[1, 2]])))
+
+    assert tall(("jumping jack", "walking")) > tall(("0", "1")) + 80
