@@ -29,6 +29,11 @@ def test_it_is_small_and_says_how_it_was_made() -> None:
     manifest = read_manifest(PATH)
     assert str(manifest.card["command"]).startswith("kp train tusk --data mnist-hard:")
     card = PATH.with_suffix(".md").read_text()
+    assert str(manifest.card["command"]) in card
+    local = manifest.card["figures"]["locality"]
+    assert f"{local['psnr_db']:.2f}" in card
+    assert local["ratio"] > 50.0
+    assert f"{local['ratio']:.2f}" in card
     figures = manifest.card["figures"]["digits"]
     assert figures["percent"]["localisation"] >= 97.0
     for value in figures["percent"].values():
