@@ -15,6 +15,7 @@ from kpcore.api import STILL, Family, KeypointModel, Recipe, Window
 from kpcore.configuration import from_plain, override, to_plain
 from kpcore.data.catalog import open_source
 from kpcore.data.clips import Split
+from kpcore.data.public import PUBLIC
 from kpcore.data.source import ImageSource, Report
 from kpcore.data.synthetic import are_scenes
 from kpcore.errors import CheckpointError, DataError, InputError, TrainingError, nearest
@@ -292,6 +293,11 @@ def _require_meaning(choice: DataChoice) -> None:
         if choice.held_out not in ("", "0"):
             given.append("held-out")
         why = f"'{choice.source}' are procedural scenes, made at the model's size without end"
+    elif choice.source.partition(":")[0] in PUBLIC and not Path(choice.source).exists():
+        given = ["pool"] if choice.pool else []
+        if choice.held_out not in ("", "0"):
+            given.append("held-out")
+        why = f"'{choice.source}' is a public data set with splits of its own"
     else:
         given = ["pool"] if choice.pool else []
         why = f"'{choice.source}' is read from files; a pool is for procedural scenes"

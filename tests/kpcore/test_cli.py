@@ -135,6 +135,7 @@ def test_train_and_resume(tmp_path: Path, toy: ModuleType, capsys: pytest.Captur
         (["train", "toy", "--data", "shapes", "--stride", "3"], "leave out --stride"),
         (["train", "toy", "--data", "shapes", "--held-out", "3"], "leave out --held-out"),
         (["train", "toy", "--data", ".", "--pool", "9"], "leave out --pool"),
+        (["train", "toy", "--data", "celeba:.", "--held-out", "3"], "leave out --held-out"),
         (["train", "toy", "--data", "shapes", "--threads", "-1"], "threads is -1"),
         (["train", "toy", "--data", "shapes", "--set", "particles=few"], "'few'"),
         (["train", "toy"], "--data is missing"),
