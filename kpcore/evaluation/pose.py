@@ -1,7 +1,7 @@
 """What keypoints say of people who act: where their joints are, by regression.
 
-Measured on stick figures, whose joints and actions are known: people of held-out streams were
-never trained on.
+Measured on stick figures, whose joints and actions are known, people of held-out streams never
+trained on; or on labelled videos, some of whose people were kept out of training.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kpcore.api import KeypointModel
 from kpcore.data.synthetic.scene import HELD_OUT_SEED
-from kpcore.data.synthetic.skeleton import PAIRS
+from kpcore.data.synthetic.skeleton import ACTIONS, PAIRS
 from kpcore.data.synthetic.stick_figures import FRAMES, StickFigures
 from kpcore.evaluation import landmarks
 from kpcore.latents import Latents
@@ -34,17 +34,20 @@ class Watched:
         joints: The same.
         action: Of each video.
         level: Pyramid level of each keypoint.
+        film: Number of the video that each was cut from; empty where each is one of its own.
     """
 
     points: Float[Tensor, "V T K 2"]
     joints: Float[ndarray, "V T 17 2"]
     action: Int[Tensor, " V"]
     level: tuple[int, ...]
+    film: tuple[int, ...] = ()
 
     def flat(self, level: int | None = None) -> tuple[ndarray, ndarray, list[int]]:
         """Return keypoints (of one level), joints and video number of each frame."""
         points = self._of(level).flatten(0, 1).numpy()
-        videos = np.repeat(np.arange(len(self.points)), self.points.shape[1])
+        films = self.film or range(len(self.points))
+        videos = np.repeat(np.asarray(films), self.points.shape[1])
         return points, self.joints.reshape(-1, *self.joints.shape[2:]), videos.tolist()
 
     def clips(self, level: int | None = None) -> tuple[Tensor, Tensor]:
@@ -63,10 +66,14 @@ class Both:
     Attributes:
         known: Those trained on.
         others: Those never trained on.
+        actions: Names of the actions.
+        pairs: (left, right) joints.
     """
 
     known: Watched
     others: Watched
+    actions: tuple[str, ...] = tuple(ACTIONS)
+    pairs: tuple[tuple[int, int], ...] = PAIRS
 
 
 def watch(model: KeypointModel, seed: int, videos: int, frames: int) -> Watched:
@@ -87,7 +94,7 @@ def watch(model: KeypointModel, seed: int, videos: int, frames: int) -> Watched:
         drawn = np.stack([source.frame(seed, video, size, time).image for time in times])
         with torch.inference_mode():
             for part in torch.from_numpy(drawn).split(_BATCH):
-                points, level = _rows(model.encode(part.to(device)).latents, kinds)
+                points, level = comparable(model.encode(part.to(device)).latents, kinds)
                 found.append(points)
     truths = [source.truth(seed, video, FRAMES) for video in range(videos)]
     seen = torch.cat(found)
@@ -99,8 +106,13 @@ def watch(model: KeypointModel, seed: int, videos: int, frames: int) -> Watched:
     )
 
 
-def _rows(latents: Latents, kinds: int) -> tuple[Float[Tensor, "B L 2"], tuple[int, ...]]:
-    """Keypoints in rows that mean the same in every frame, and the level of each row."""
+def comparable(latents: Latents, kinds: int) -> tuple[Float[Tensor, "B L 2"], tuple[int, ...]]:
+    """Return keypoints in rows that mean the same in every frame, and the level of each row.
+
+    Args:
+        latents: Of some frames.
+        kinds: Prototypes that the model has.
+    """
     position = latents.position.cpu().clone()
     if latents.prototype is None:
         return position, latents.topology.level
@@ -136,7 +148,7 @@ def measure(stills: Both, level: int | None = None) -> PoseFigures:
     """
     points, joints, videos = stills.others.flat(level)
     halves = landmarks.halves(points, joints, videos)
-    sides = landmarks.left_right(stills.known.flat(level)[:2], (points, joints), PAIRS)
+    sides = landmarks.left_right(stills.known.flat(level)[:2], (points, joints), stills.pairs)
     return PoseFigures(points.shape[1], halves.rmse, halves.rmse_no_bias, sides.error)
 
 
@@ -146,7 +158,7 @@ def in_the_middle(both: Both) -> Both:
         replace(side, points=torch.zeros_like(side.points[:, :, :1]), level=(0,))
         for side in (both.known, both.others)
     )
-    return Both(known, others)
+    return replace(both, known=known, others=others)
 
 
 def watch_both(model: KeypointModel, videos: int, frames: int) -> Both:

@@ -8,16 +8,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kpcore.data.synthetic.skeleton import ACTIONS
 from kpcore.errors import InputError
 from kpcore.evaluation import pose
 from kpcore.evaluation.actions import ActionFigures, recognise
 from kpcore.evaluation.plot import Matrix
 from kpcore.evaluation.protocols import Protocol, Subject
-from kpcore.evaluation.protocols.pose import require_people
+from kpcore.evaluation.protocols.pose import watch_people
 from kpcore.evaluation.report import Cell, Report, Table, bars
 
 Clips = tuple[Float[Tensor, "N T K 2"], Int[Tensor, " N"]]
+OtherClips = tuple[Float[Tensor, "M T K 2"], Int[Tensor, " M"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,14 @@ class ActionOptions:
     """Choices of the protocol.
 
     Attributes:
-        clips: to learn from, of the people trained on, and as many to measure on, of others.
+        clips: to learn from, of the people trained on, and as many to measure on, of others; long
+            labelled videos are cut into several.
         frames: of each clip, spread over it.
         steps: in which the recurrent network learns.
         hidden: its width.
         rate: its learning rate.
+        train: split of labelled videos that shows the people trained on.
+        test: split that shows the other people.
     """
 
     clips: int = 440
@@ -37,6 +40,8 @@ class ActionOptions:
     steps: int = 1_000
     hidden: int = 128
     rate: float = 1e-3
+    train: str = "train"
+    test: str = "test"
 
     def __post_init__(self) -> None:
         for name in ("clips", "frames", "steps", "hidden"):
@@ -48,11 +53,11 @@ def run(subject: Subject, options: ActionOptions) -> Report:
     """Return how often actions are told right, by level, beside the true joints'.
 
     Raises:
-        InputError: The data are not stick figures, whose actions are known.
+        DataError: The data cannot be read.
+        InputError: The actions of the data are not known.
     """
-    require_people(subject)
-    names = tuple(ACTIONS)
-    both = pose.watch_both(subject.model, options.clips, options.frames)
+    both = watch_people(subject, options.clips, options.frames, options.train, options.test)
+    names = both.actions
     levels = subject.model.capabilities.levels
     groups = [(f"level {level + 1}", level) for level in range(levels)] if levels > 1 else []
     told: dict[str, ActionFigures] = {}
@@ -98,7 +103,7 @@ def run(subject: Subject, options: ActionOptions) -> Report:
 
 
 def _told(
-    known: Clips, others: Clips, names: tuple[str, ...], options: ActionOptions
+    known: Clips, others: OtherClips, names: tuple[str, ...], options: ActionOptions
 ) -> ActionFigures:
     return recognise(
         known,
@@ -124,4 +129,4 @@ def _each(figures: ActionFigures, names: tuple[str, ...]) -> list[tuple[Cell, ..
     return rows
 
 
-PROTOCOL = Protocol("actions of acting figures, told by a GRU from keypoints", ActionOptions, run)
+PROTOCOL = Protocol("actions of acting people, told by a GRU from keypoints", ActionOptions, run)

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from kpcore.api import KeypointModel
 from kpcore.configuration import from_plain
-from kpcore.data.labelled import Facts, LabelledPictures, framed
+from kpcore.data.labelled import Facts, FilmedPictures, LabelledPictures, framed
 from kpcore.data.labelled_scenes import SceneLabels
 from kpcore.data.public import open_labelled
 from kpcore.data.synthetic import are_scenes
@@ -62,8 +62,8 @@ class LandmarkOptions:
         origin: where (0, 0) lies; without a bias the figure depends on it.
         bias: give the regression a constant input; the papers do not.
         variant: "regression" fits on one split and measures on the other; "halves" fits on one half
-            of the test split (Keypoint Pyramids); "left-right" may exchange left and right
-            (LMDIS on Human3.6M).
+            of the test split, by videos where it has them (Keypoint Pyramids); "left-right" may
+            exchange left and right (LMDIS on Human3.6M).
         split: so many particles of lowest and of highest variance alone (DLP sec. 5.1: 10); 0 for
             no such rows.
     """
@@ -193,12 +193,14 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
         "landmarks": list(pictures.facts.landmark_names),
     }
     if options.variant == "halves":
-        figures = halves(test.comparable, test.landmarks)
+        films = _films(pictures, options.test, test_rows)
+        figures = halves(test.comparable, test.landmarks, films)
         table = Table(
             "Half of the test pictures fits, the other measures",
             ("root mean squared error, % of the edge", "without bias", "fitted", "tested"),
             ((figures.rmse, figures.rmse_no_bias, figures.fitted, figures.tested),),
-            f"Regressed on {_KINDS if kinds else _POSITIONS}.",
+            f"Regressed on {_KINDS if kinds else _POSITIONS}."
+            f"{' A video falls into one half as a whole.' if films else ''}",
         )
         errors = (figures.rmse, figures.rmse_no_bias)
         panel = Bars(table.columns[0], ("with bias", "without bias"), {"error": errors})
@@ -239,6 +241,15 @@ def run(subject: Subject, options: LandmarkOptions) -> Report:
     fitted = {} if options.bias else _fitted(train, pictures.facts, subject.data)
     panel = bars(table, "error, %", title=f"error, % of the {unit}")
     return Report(title, {**facts, **errors}, (table,), (panel,), fitted)
+
+
+def _films(pictures: LabelledPictures, split: str, rows: Sequence[int]) -> list[int] | None:
+    """The number of the video that each picture is a frame of; None where there are none."""
+    if not isinstance(pictures, FilmedPictures):
+        return None
+    clips = enumerate(pictures.clips(split))
+    film = {row: number for number, clip in clips for row in clip}
+    return [film[row] for row in rows]
 
 
 def _fitted(train: Known, known: Facts, data: str) -> dict[str, Fact]:
