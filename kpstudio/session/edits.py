@@ -19,6 +19,7 @@ from kpstudio.session.branch_edits import (
     RemoveBranch,
     RenameBranch,
 )
+from kpstudio.session.duplicate_edits import LOOKS, DuplicateParticles
 from kpstudio.session.prototype_edits import (
     PrototypeEdit,
     RenamePrototype,
@@ -170,7 +171,7 @@ class Restore:
         if not self.rows:
             return document.with_edited(self.frame, original)
         latents = _particles(document, self.frame)
-        for name in ("position", "presence", "feature", "prototype"):
+        for name in ("position", *LOOKS):
             values = original.rows(name)
             if values is not None:
                 latents = latents.with_rows(name, self.rows, [values[row] for row in self.rows])
@@ -199,6 +200,7 @@ Edit: TypeAlias = (
     | SetPresence
     | SetFeatures
     | SwapParticles
+    | DuplicateParticles
     | Restore
     | KeepTop
     | PrototypeEdit
@@ -212,6 +214,7 @@ _KINDS: dict[str, type[Any]] = {
         SetPresence,
         SetFeatures,
         SwapParticles,
+        DuplicateParticles,
         Restore,
         KeepTop,
         SetPrototype,

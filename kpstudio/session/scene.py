@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kpstudio.session.document import Document
 from kpstudio.session.edits import (
+    DuplicateParticles,
     Edit,
     MoveParticles,
     Restore,
@@ -19,6 +20,11 @@ from kpstudio.session.view import ViewState
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
+
+
+_OF_PARTICLES = (
+    MoveParticles, SetPresence, SetFeatures, DuplicateParticles, Restore, SetPrototype,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +116,7 @@ class Scene:
         if isinstance(edit, SwapParticles):
             numbers = self.numbers(edit.frame)
             return replace(edit, first=numbers[edit.first], second=numbers[edit.second]).label
-        if isinstance(edit, MoveParticles | SetPresence | SetFeatures | Restore | SetPrototype):
+        if isinstance(edit, _OF_PARTICLES):
             numbers = self.numbers(edit.frame)
             label = replace(edit, rows=tuple(numbers[row] for row in edit.rows)).label
             kind = edit.prototype if isinstance(edit, SetPrototype) else -1

@@ -260,7 +260,16 @@ class Session:
         self._history = moved
         self.history_changed.emit(moved)
         self._changed()
+        self._select_what_is_there()
         self.saved_changed.emit(self.is_saved)
+
+    def _select_what_is_there(self) -> None:
+        """Leave rows out of the selection that the step brought in and that are gone again."""
+        latents = self.latents
+        if latents is not None:
+            there = self.document.found(latents.count)
+            chosen = frozenset(row for row in self._view.selection if row < there)
+            self.update_view(selection=chosen)
 
     def restore_history(self, edits: list[Edit], cursor: int) -> None:
         """Replay the edits of a saved session or a crash log over the open document."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kpcore.errors import KpError
+from kpstudio.session.duplicate_edits import duplicated, why_not
 from kpstudio.session.edits import Restore, SetPresence, SwapParticles
 from kpstudio.session.session import Session
 from kpstudio.session.view import LayerName, Role
@@ -79,7 +81,7 @@ def _level_action(level: int) -> Action:
     return Action(
         f"level-{level + 1}",
         f"Level &{level + 1} only",
-        f"Draw and pick only the particles of level {level + 1} of the pyramid",
+        "Draws and picks one level; the picture stays that of all",
         "View/Pyramid",
         lambda w: w.session.show_level(level),
         (str(level + 1),),
@@ -97,6 +99,27 @@ def _set_presence(window: MainWindow, value: float) -> None:
 def _swap(window: MainWindow) -> None:
     first, second = _rows(window)
     window.session.commit(SwapParticles(window.session.view.frame, first, second))
+
+
+def _why_no_duplicate(now: Situation) -> str:
+    view = now.session.view
+    return why_not(now.session.document, view.frame, view.selection)
+
+
+def _can_duplicate(now: Situation) -> bool:
+    return has_selection(now) and not _why_no_duplicate(now)
+
+
+def _duplicate(window: MainWindow) -> None:
+    session = window.session
+    try:
+        edit = duplicated(session.document, session.view.frame, session.view.selection)
+        session.commit(edit)
+    except KpError as error:
+        text = str(error)
+        session.notify(text[:1].upper() + text[1:], "warning")
+    else:
+        session.update_view(selection=frozenset(edit.into))
 
 
 def _reset(window: MainWindow, *, everything: bool) -> None:
@@ -316,6 +339,8 @@ _PARTICLES = (
            on_canvas=True),
     Action("swap", "&Swap two", "Exchange the places of the two selected particles", "Particles",
            _swap, ("X",), "compare", has_pair, on_canvas=True),
+    Action("duplicate", "&Duplicate", "Put a copy of each selected particle beside it",
+           "Particles", _duplicate, ("Ctrl+D",), "", _can_duplicate, reason=_why_no_duplicate),
     Action("keep-top", "&Keep the surest…", "Go to the slider that decodes only the surest ones",
            "Particles", lambda w: w.focus_keep_top(), ("K",), "particles", has_particles,
            on_canvas=True),

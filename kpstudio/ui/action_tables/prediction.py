@@ -144,7 +144,7 @@ PREDICTION: tuple[Action | Choices, ...] = (
     Action("rename-branch", "&Rename branch…", "Give the branch another name", "Prediction",
            lambda w: w.predicting.rename(), ("F2",), "", has_branch, apart=True),
     Action("duplicate-branch", "&Duplicate branch", "Keep a copy that no longer follows edits",
-           "Prediction", lambda w: w.predicting.duplicate(), ("Ctrl+D",), "", has_branch),
+           "Prediction", lambda w: w.predicting.duplicate(), ("Ctrl+Shift+D",), "", has_branch),
     Action("delete-branch", "Delete &branch", "Take the branch away", "Prediction",
            lambda w: w.predicting.delete(), ("Ctrl+Delete",), "trash", has_branch),
     Action("follow-edits", "Follow &edits", "Change the branch with edits of its start frames",

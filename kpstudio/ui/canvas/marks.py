@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from kpstudio.session.duplicate_edits import OFF
+
 if TYPE_CHECKING:
     from kpcore.latents import Latents
     from kpstudio.session.session import Session
@@ -27,7 +29,8 @@ class Mark:
         row: Of the latents.
         identity: Its number; shown from 1.
         at: Unit coordinates.
-        home: Where it was encoded, when it has been moved from there; else None.
+        home: Where it was encoded, when it has been moved from there; None otherwise, and for one
+            that was off and has been turned on, as a copy is.
         sigma: Standard deviation of its position along x and y; None when the model gives none.
         certainty: How clearly to draw it, 0.35..1: absent and unsure particles fade.
         kept: Whether the top-K filter leaves it.
@@ -112,9 +115,10 @@ class MarkReader:
             return ()
         self._read_spread(latents)
         positions = _points(latents)
-        homes = positions
+        homes, known = positions, frozenset[int]()
         if original is not None and original is not latents:
             homes = _points(original)
+            known = _with_a_home(original.rows("presence"), self._presence, latents.count)
         kept = document.kept(frame)
         numbers = self._session.scene.numbers(frame)
         matched = self._session.scene.is_matched(frame)
@@ -127,7 +131,7 @@ class MarkReader:
                 row,
                 numbers[row],
                 at,
-                homes[row] if at != homes[row] and math.dist(at, homes[row]) > MOVED else None,
+                homes[row] if row in known and math.dist(at, homes[row]) > MOVED else None,
                 self._sigmas[row] if self._sigmas else None,
                 self._certainty[row],
                 row in kept,
@@ -174,6 +178,15 @@ def nearest_mark(
         if distance <= best:
             best, found = distance, mark
     return found
+
+
+def _with_a_home(
+    was: Sequence[float] | None, here: Sequence[float] | None, count: int
+) -> frozenset[int]:
+    """Return the rows that were encoded at a place; not those that came on since, as copies do."""
+    if was is None or here is None:
+        return frozenset(range(count))
+    return frozenset(row for row in range(count) if was[row] >= OFF or here[row] < OFF)
 
 
 def _points(latents: Latents) -> list[Point]:

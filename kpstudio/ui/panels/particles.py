@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kpstudio.session.duplicate_edits import may_drop
 from kpstudio.session.edits import KeepTop
 from kpstudio.session.session import Session
 from kpstudio.session.view import ViewState
@@ -77,7 +78,9 @@ class ParticlesPanel(Panel):
         self._keep_value.setMinimumWidth(self.fontMetrics().horizontalAdvance("88 "))
         self.level = QComboBox(self)
         self.level.setAccessibleName("Level of the pyramid")
-        self.level.setToolTip("Which level of the pyramid is drawn and can be picked (0, 1, 2, …)")
+        self.level.setToolTip(
+            "Draws and picks one level; the picture stays that of all (0, 1, 2, …)"
+        )
         self.level.activated.connect(lambda index: session.show_level(index - 1 if index else None))
         label = QLabel("Keep &top", self)
         label.setBuddy(self.keep)
@@ -284,11 +287,6 @@ class ParticlesPanel(Panel):
             self.session.commit(edit, gesture)
         else:
             self.session.cancel()
-
-
-def may_drop(can: Capabilities) -> bool:
-    """Return whether a model decodes without some of its particles."""
-    return can.presence != "none" or not can.fixed_count
 
 
 def _tip_of(can: Capabilities | None) -> str:

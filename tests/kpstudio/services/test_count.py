@@ -15,7 +15,8 @@ from kpcore.configuration import to_plain
 from kpcore.errors import CapabilityError, InputError
 from kpcore.registry import get
 from kpstudio.services.reopen import open_session, save_session
-from kpstudio.session.edits import KeepTop, MoveParticles
+from kpstudio.session.duplicate_edits import duplicated
+from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
 from kpstudio.ui.canvas.marks import MarkReader
 
 if TYPE_CHECKING:
@@ -96,3 +97,35 @@ def test_the_slider_goes_beyond_training_and_back(
     open_session(again.engine, again.session, tmp_path / "s.kps", done=done.append)
     again.wait(lambda: done)
     np.testing.assert_array_equal(shown(again), moved)
+
+
+def test_a_duplicate_takes_a_spare_keypoint_and_is_kept_in_a_session(
+    make_bench: Callable[..., Bench], tusk: Path, make_picture: Callable[..., Path], tmp_path: Path
+) -> None:
+    bench = make_bench()
+    bench.open(tusk, make_picture("picture"))
+    session = bench.session
+    usual = shown(bench)
+    for row in session.document.kept(0):
+        session.commit(SetPresence(0, (row,), (1.0,)))
+    before = shown(bench)
+    edit = duplicated(session.document, 0, {0})
+    assert (edit.into, edit.keep) == ((TRAINED,), TRAINED + 1)
+    session.commit(edit)
+    latents = session.latents
+    assert latents is not None
+    copied = shown(bench)
+    assert not np.array_equal(copied, before)
+    save_session(bench.engine, session, tmp_path / "s.kps")
+    again, done = make_bench(), []
+    open_session(again.engine, again.session, tmp_path / "s.kps", done=done.append)
+    again.wait(lambda: done)
+    np.testing.assert_array_equal(shown(again), copied)
+    restored = again.session.latents
+    assert restored is not None
+    assert restored.equals(latents)
+    assert again.session.document.keep == TRAINED + 1
+    again.session.undo()
+    np.testing.assert_array_equal(shown(again), before)
+    again.session.go_to(0)
+    np.testing.assert_array_equal(shown(again), usual)

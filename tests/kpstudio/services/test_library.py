@@ -37,6 +37,10 @@ def test_the_demos_of_the_table_have_their_files_and_names_of_their_own() -> Non
         assert demo.text.endswith(".")
 
 
+def test_what_a_card_says_fits_its_three_lines() -> None:
+    assert max(len(demo.text) for demo in library.demos()) <= 105
+
+
 def test_a_demo_is_found_by_name_and_the_first_without_one() -> None:
     assert library.demo() == library.demos()[0]
     assert library.demo("particles").checkpoint.name == "demo.safetensors"
