@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from kpcore.evaluation.report import Cell, Fact, Report, Table
+from kpcore.evaluation.report import Cell, Fact, Report, Table, bars
 
 
 def compare(protocol: str, reports: Mapping[Path, Report], failures: Mapping[Path, str]) -> Report:
     """Return one table of the figures that the reports' facts hold, a row for each checkpoint.
+
+    Figures in which checkpoints differ are drawn as bars.
 
     Args:
         protocol: By which they were judged.
@@ -42,6 +44,11 @@ def compare(protocol: str, reports: Mapping[Path, Report], failures: Mapping[Pat
             "failed": {names[path]: why for path, why in failures.items()},
         },
         (table,),
+        tuple(
+            bars(table, title)
+            for name, title in zip(columns, titles, strict=True)
+            if len({told[name] for told in figures.values() if name in told}) > 1
+        ),
     )
 
 

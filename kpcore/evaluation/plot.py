@@ -26,6 +26,7 @@ _SCALE = 2
 _INK, _GRID, _PAPER = (40, 40, 40), (222, 222, 222), (255, 255, 255)
 _NAMES, _BAR, _ROW_GAP, _LINE = 190, 15, 10, 14
 _CELL = (30, 22)
+_ACROSS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +88,23 @@ Drawing: TypeAlias = Panel | Bars | Matrix
 
 
 def draw(drawings: Sequence[Drawing]) -> bytes:
-    """Return drawings side by side over one legend, as the bytes of a PNG file."""
+    """Return drawings, four side by side, over one legend, as the bytes of a PNG file."""
     names = list(dict.fromkeys(name for one in drawings for name in _legend(one)))
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
-    sizes = [_size(one) for one in drawings] or [_PANEL]
-    width, height = sum(size[0] for size in sizes), max(size[1] for size in sizes)
+    rows = [drawings[at : at + _ACROSS] for at in range(0, len(drawings), _ACROSS)]
+    sizes = [[_size(one) for one in row] for row in rows] or [[_PANEL]]
+    width = max(sum(wide for wide, _ in row) for row in sizes)
+    highs = [max(high for _, high in row) for row in sizes]
+    height = sum(highs)
     places = _legend_places(names, width)
     lines = max((line for _, line in places), default=-1) + 1
     whole = (width * _SCALE, (height + _LEGEND * lines) * _SCALE)
     picture = Image.new("RGB", whole, _PAPER)
     pen = ImageDraw.Draw(picture)
-    shift = 0
-    for one, size in zip(drawings, sizes, strict=False):
-        if isinstance(one, Panel):
-            _draw_panel(pen, one, shift, colours)
-        elif isinstance(one, Bars):
-            _draw_bars(pen, one, shift, colours)
-        else:
-            _draw_matrix(pen, one, shift)
-        shift += size[0]
+    top = 0
+    for row, high in zip(rows, highs, strict=False):
+        picture.paste(_row(row, (width, high), colours), (0, top * _SCALE))
+        top += high
     dashed = frozenset(name for one in drawings if isinstance(one, Panel) for name in one.dashed)
     for name, (x, line) in zip(names, places, strict=True):
         y = height + _LEGEND * (line + 0.5) - 4
@@ -114,6 +113,22 @@ def draw(drawings: Sequence[Drawing]) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def _row(
+    drawings: Sequence[Drawing], size: tuple[int, int], colours: Mapping[str, Colour]
+) -> Image.Image:
+    picture = Image.new("RGB", (size[0] * _SCALE, size[1] * _SCALE), _PAPER)
+    pen, shift = ImageDraw.Draw(picture), 0
+    for one in drawings:
+        if isinstance(one, Panel):
+            _draw_panel(pen, one, shift, colours)
+        elif isinstance(one, Bars):
+            _draw_bars(pen, one, shift, colours)
+        else:
+            _draw_matrix(pen, one, shift)
+        shift += _size(one)[0]
+    return picture
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kpcore.evaluation.comparison import compare
+from kpcore.evaluation.plot import Bars
 from kpcore.evaluation.report import Report, Table
 
 NOTE = Table("Figures", ("figure",), (), "Edges lie at +-1.")
@@ -27,6 +28,19 @@ def test_rows_hold_the_numbers_of_the_facts():
     )
     assert table.note == "Edges lie at +-1. three: it cannot be moved"
     assert report.title == "Locality of 3 checkpoints"
+
+
+def test_figures_in_which_checkpoints_differ_are_drawn():
+    reports = {
+        Path("one.safetensors"): told(data="shapes", pictures=64, psnr_db=20.5, ratio=2.5),
+        Path("two.safetensors"): told(data="shapes", pictures=64, psnr_db=21.5),
+        Path("six.safetensors"): told(data="shapes", pictures=64, psnr_db=19.5, ratio=3.0),
+    }
+    drawn = compare("locality", reports, {Path("no.safetensors"): "damaged"}).drawings()
+    assert drawn == (
+        Bars("psnr db", ("one", "two", "six"), {"psnr db": [20.5, 21.5, 19.5]}),
+        Bars("ratio", ("one", "six"), {"ratio": [2.5, 3.0]}),
+    )
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders():

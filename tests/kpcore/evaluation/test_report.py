@@ -171,3 +171,11 @@ def test_long_names_of_columns_are_written_upwards():
         return len(drawn(Matrix("T", "row", ("a",), "column", columns, [[1, 2]])))
 
     assert tall(("jumping jack", "walking")) > tall(("0", "1")) + 80
+
+
+def test_a_fifth_drawing_begins_another_row():
+    one = Bars("T", ("a",), {"x": [1.0]})
+    alone, four, five = (drawn(*[one] * count).shape for count in (1, 4, 5))
+    assert four[:2] == (alone[0], 4 * alone[1])
+    assert five[:2] == (2 * alone[0], 4 * alone[1])
+    assert painted(drawn(*[one] * 5)[alone[0] :], COLOURS[0]).any()
