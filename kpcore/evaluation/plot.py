@@ -177,6 +177,15 @@ def _draw_panel(
     _write(pen, ((box[0] + box[2]) / 2, height - 12), panel.x_label, "mm")
 
 
+def labelled(value: float) -> str:
+    """Return a figure as it stands behind its bar: four digits, three where it is below 1."""
+    if isinstance(value, int):
+        return str(value)
+    if 1e3 <= abs(value) < 1e6:
+        return f"{value:.0f}"
+    return f"{value:.4g}" if abs(value) >= 1.0 else f"{value:.3g}"
+
+
 def _legend(drawing: Drawing) -> tuple[str, ...]:
     """Names to explain; one kind of bar alone needs none, as the title says what it is."""
     if isinstance(drawing, Matrix) or (isinstance(drawing, Bars) and len(drawing.lines) < 2):
@@ -220,7 +229,7 @@ def _draw_bars(
     width, top = _PANEL[0], _MARGIN[1]
     values = [value for line in bars.lines.values() for value in line if math.isfinite(value)]
     low, high = min([0.0, *values]), max([0.0, *values])
-    room = max([_length(_figure(value)) for value in values], default=0.0) + 8
+    room = max([_length(labelled(value)) for value in values], default=0.0) + 8
     words = [_length(line) for name in bars.names for line in _wrapped(name)]
     left = shift + 14 + max(words, default=0.0) + 8
     right = shift + width - _MARGIN[2] - room
@@ -246,7 +255,7 @@ def _draw_bars(
                 ),
             )
             _fill(pen, box, colours.get(kind, COLOURS[0]))
-            _write(pen, (box[1][0] + 5, upper + _BAR / 2), _figure(value), "lm")
+            _write(pen, (box[1][0] + 5, upper + _BAR / 2), labelled(value), "lm")
         y += height
     _line(pen, [(place(0.0), top), (place(0.0), y)], _INK, width=1)
     _write(pen, (shift + width / 2, top / 2), bars.title, "mm", bold=True)
@@ -293,10 +302,6 @@ def _draw_matrix(pen: ImageDraw.ImageDraw, matrix: Matrix, shift: int) -> None:
     _write(pen, (x0 + wide * len(matrix.columns) / 2, bottom + 16), matrix.x_label, "mm")
     _write_up(pen, (shift + 16, (top + bottom) / 2), matrix.y_label)
     _write(pen, (shift + width / 2, _MARGIN[1] / 2), matrix.title, "mm", bold=True)
-
-
-def _figure(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def _wrapped(name: str) -> list[str]:

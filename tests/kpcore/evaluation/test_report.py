@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kpcore.errors import DataError
-from kpcore.evaluation.plot import COLOURS, Bars, Matrix, Panel, draw, ticks
+from kpcore.evaluation.plot import COLOURS, Bars, Matrix, Panel, draw, labelled, ticks
 from kpcore.evaluation.report import Report, Table, bars, shown, write
 
 TABLE = Table(
@@ -179,3 +179,12 @@ def test_a_fifth_drawing_begins_another_row():
     assert four[:2] == (alone[0], 4 * alone[1])
     assert five[:2] == (2 * alone[0], 4 * alone[1])
     assert painted(drawn(*[one] * 5)[alone[0] :], COLOURS[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(7, "7"), (10977.4, "10977"), (99.942, "99.94"), (0.016553, "0.0166"), (-2.5, "-2.5"),
+     (2.5e9, "2.5e+09")],
+)  # fmt: skip
+def test_bars_tell_their_values_in_few_digits(value, text):
+    assert labelled(value) == text
