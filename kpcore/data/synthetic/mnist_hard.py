@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from kpcore.data.synthetic.scene import HELD_OUT_SEED, Scene, SceneClip, generator, still_clip
+from kpcore.data.synthetic.scene import Scene, SceneClip, generator, rows_of, still_clip
 from kpcore.opencv import cv2
 
 STREAM = 10
@@ -27,8 +27,7 @@ class MnistHard:
     the edges, until nine are found: Poisson-disc sampling. Where digits overlap, the brighter
     pixel shows, and belongs to the digit that shows.
 
-    Held-out pictures use the last sixth of the digits, others the rest: MNIST's 60,000 training
-    digits, then, give 50,000 and 10,000.
+    Held-out pictures show other digits; see `rows_of`.
 
     Attributes:
         digits: grey pictures of digits.
@@ -43,9 +42,7 @@ class MnistHard:
     def sample(self, seed: int, index: int, size: int) -> Scene:
         """One picture; see `SceneSource`."""
         random = generator(seed, index, STREAM)
-        border = len(self.digits) * 5 // 6
-        low, high = (border, len(self.digits)) if seed >= HELD_OUT_SEED else (0, border)
-        chosen = random.integers(low, high, DIGITS)
+        chosen = random.integers(*rows_of(seed, len(self.digits)), DIGITS)
         places = _apart(random)
         layers = np.zeros((DIGITS, SIDE, SIDE), np.float32)
         for layer, row, (x, y) in zip(layers, chosen, places, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from kpcore.data.synthetic.scene import HELD_OUT_SEED, Scene, SceneClip, generator, still_clip
+from kpcore.data.synthetic.scene import Scene, SceneClip, generator, rows_of, still_clip
 from kpcore.opencv import cv2
 
 STREAM = 18
@@ -18,8 +18,7 @@ STREAM = 18
 class MnistSingle:
     """One digit, at 28 pixels as MNIST has it; pictures of other sizes are resampled.
 
-    Held-out pictures show the last sixth of the digits, others the rest: of MNIST's 60,000 training
-    digits, then, the last 10,000.
+    Held-out pictures show other digits; see `rows_of`.
 
     Attributes:
         digits: grey pictures of digits.
@@ -33,16 +32,15 @@ class MnistSingle:
 
     def sample(self, seed: int, index: int, size: int) -> Scene:
         """One picture; see `SceneSource`."""
-        border = len(self.digits) * 5 // 6
-        low, high = (border, len(self.digits)) if seed >= HELD_OUT_SEED else (0, border)
-        row = int(generator(seed, index, STREAM).integers(low, high))
+        rows = rows_of(seed, len(self.digits))
+        row = int(generator(seed, index, STREAM).integers(*rows))
         grey = self.digits[row].astype(np.float32) / 255.0
         if grey.shape != (size, size):
             way = cv2.INTER_AREA if size < max(grey.shape) else cv2.INTER_LINEAR
             grey = np.asarray(cv2.resize(grey, (size, size), interpolation=way))
         mask = grey > 0.5
-        rows, columns = np.nonzero(mask)
-        edges = (columns, rows) if len(rows) else ([0, size - 1],) * 2
+        y, x = np.nonzero(mask)
+        edges = (x, y) if len(y) else ([0, size - 1],) * 2
         middle = [(min(edge) + max(edge) + 1.0) / size - 1.0 for edge in edges]
         return Scene(
             image=np.repeat(grey[None], 3, axis=0),

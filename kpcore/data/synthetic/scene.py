@@ -14,6 +14,16 @@ HELD_OUT_SEED = 1 << 30
 """Added to a seed for the held-out part, so that it never shares a picture with training."""
 
 
+def rows_of(seed: int, count: int) -> tuple[int, int]:
+    """Return the first row and the end of those among `count` that a seed's pictures are made of.
+
+    Held-out pictures take the last sixth, others the rest: MNIST's 60,000 training digits give
+    50,000 and 10,000.
+    """
+    border = count * 5 // 6
+    return (border, count) if seed >= HELD_OUT_SEED else (0, border)
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One picture and its objects, nearest object last.
