@@ -258,7 +258,10 @@ class Application(QObject):
         if not self.studio.session.is_saved:
             self.autosave = None
         self.window.files.ask_unsaved = lambda: "discard"
-        self.window.close()
+        while (asking := QApplication.activeModalWidget()) is not None and asking.close():
+            pass  # a dialog left open would keep the program alive
+        # only once their loops have ended: a window that is asking whether to close does not close
+        QTimer.singleShot(0, self, self.window.close)
 
     def _on_exception(self, text: str, details: str) -> None:
         self.studio.session.notify(text, "error", details)

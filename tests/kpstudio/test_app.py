@@ -132,6 +132,37 @@ def test_a_signal_closes_it_cleanly(home_of_its_own, tmp_path, number):
     assert json.loads(timings.read_text().splitlines()[0])["event"] == "window_shown"
 
 
+def test_a_signal_ends_it_while_it_asks_about_unsaved_edits(home_of_its_own):
+    """The question is the window's own, asked from within its closing."""
+    code = (
+        "import os, signal\n"
+        "from PySide6.QtCore import QTimer\n"
+        "from PySide6.QtWidgets import QApplication, QMessageBox\n"
+        "from kpstudio.app import Application, arguments\n"
+        "app = QApplication(['kpstudio'])\n"
+        "application = Application(app, arguments([]))\n"
+        "window = application.window\n"
+        "def ask():\n"
+        "    box = QMessageBox(window)\n"
+        "    QTimer.singleShot(200, lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "    box.exec()\n"
+        "    return 'cancel'\n"
+        "window.files.ask_unsaved = ask\n"
+        "window.files.may_replace = lambda: window.files.ask_unsaved() == 'discard'\n"
+        "window.show()\n"
+        "QTimer.singleShot(500, window.close)\n"
+        "status = app.exec()\n"
+        "application.close()\n"
+        "raise SystemExit(status)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(home_of_its_own),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_doctor_names_versions_and_devices(home_of_its_own):
     done = run(home_of_its_own, "--doctor")
     assert done.returncode == 0, done.stderr
