@@ -89,6 +89,7 @@ class Worker:
                 self.post(self._complain, text[:1].upper() + text[1:], "")
             except Exception as error:
                 if self.is_closed:  # e.g. an import that the end of the program cut off
+                    logger.debug("a task was cut off", exc_info=True)
                     return
                 logger.exception("a task failed")
                 text = f"That did not work: {type(error).__name__}: {error}"

@@ -122,6 +122,7 @@ def duplicated(document: Document, frame: int, chosen: Iterable[int]) -> Duplica
             f"{'are' if len(into) > 1 else 'is'} free; {how} first"
         )
     reach = max(count, *(order.index(row) + 1 for row in into))
+    wider = None if reach == document.usual(latents.count) else reach
     position = latents.rows("position")
     return DuplicateParticles(
         frame,
@@ -131,7 +132,7 @@ def duplicated(document: Document, frame: int, chosen: Iterable[int]) -> Duplica
             [position[row] for row in rows],
             [position[row] for row in _shown(document, frame, range(latents.count))],
         ),
-        document.keep if reach == count else None if reach == document.usual(reach) else reach,
+        document.keep if reach == count else wider,
     )
 
 

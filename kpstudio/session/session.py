@@ -232,6 +232,7 @@ class Session:
         self._history = self._history.push(entry)
         self.history_changed.emit(self._history)
         self._changed()
+        self._select_what_is_there()
         self.saved_changed.emit(self.is_saved)
 
     def cancel(self) -> None:
@@ -264,12 +265,11 @@ class Session:
         self.saved_changed.emit(self.is_saved)
 
     def _select_what_is_there(self) -> None:
-        """Leave rows out of the selection that the step brought in and that are gone again."""
+        """Leave rows out of the selection that a step took away."""
         latents = self.latents
         if latents is not None:
             there = self.document.found(latents.count)
-            chosen = frozenset(row for row in self._view.selection if row < there)
-            self.update_view(selection=chosen)
+            self.update_view(selection=self._view.selection & frozenset(range(there)))
 
     def restore_history(self, edits: list[Edit], cursor: int) -> None:
         """Replay the edits of a saved session or a crash log over the open document."""

@@ -29,7 +29,7 @@ def test_a_task_that_the_end_cuts_off_is_not_told(
         lambda *_: None,
     )
     release, began = threading.Event(), threading.Event()
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.INFO):
         worker.put("warm", lambda: _raise_after(release, began))
         assert began.wait(10.0)
         if closes_first:

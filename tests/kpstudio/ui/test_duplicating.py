@@ -104,6 +104,24 @@ def test_a_row_that_the_filter_leaves_out_is_free(session):
     assert session.document.shown(0).count == 6
 
 
+def test_a_narrow_filter_is_widened_by_the_copy_alone(session):
+    open_particles(session, None)
+    session.commit(KeepTop(3))
+    edit = duplicated(session.document, 0, {0})
+    assert edit.keep == 4
+    session.commit(edit)
+    assert session.document.shown(0).count == 4
+
+
+def test_a_copy_that_is_kept_no_more_is_selected_no_more(session):
+    open_particles(session, [ON] * 6, particles=3)
+    edit = duplicated(session.document, 0, {0})
+    session.commit(edit)
+    session.update_view(selection=frozenset({0, *edit.into}))
+    session.commit(KeepTop(None))
+    assert session.view.selection == {0}
+
+
 def test_it_survives_as_json(session):
     open_particles(session, [ON] * 6, particles=3)
     edit = duplicated(session.document, 0, {0, 1})
