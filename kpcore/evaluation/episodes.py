@@ -108,6 +108,15 @@ def video_episodes(
         yield Episode(image.contiguous(), f"{clip.name} from {start * stride}")
 
 
+def stride_of(description: Mapping[str, Any]) -> int:
+    """Return every how many frames a training used one.
+
+    Args:
+        description: Of the training's data, as its checkpoint has it.
+    """
+    return int((description.get("options") or {}).get("stride") or 1)
+
+
 def held_out_of(path: str | Path, description: Mapping[str, Any]) -> HeldOut | None:
     """Return what of `path` a training held out, if these are the clips that it learned from.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -134,21 +134,16 @@ def shown(cell: Cell) -> str:
     return str(cell)
 
 
-def bars(table: Table, column: str, *, title: str = "", leave: Collection[str] = ()) -> Bars:
+def bars(table: Table, column: str, *, title: str = "") -> Bars:
     """Return one column of a table as bars, named by the table's first.
 
     Args:
         table: Rows without a number in the column have no bar.
         column: Its name.
         title: Above the bars; empty takes the column's name.
-        leave: Rows, by their names, that are left out.
     """
     at = table.columns.index(column)
-    rows = [
-        (str(row[0]), number)
-        for row in table.rows
-        if (number := _number(row[at])) is not None and row[0] not in leave
-    ]
+    rows = [(str(row[0]), number) for row in table.rows if (number := _number(row[at])) is not None]
     names = tuple(name for name, _ in rows)
     return Bars(title or column, names, {column: [number for _, number in rows]})
 

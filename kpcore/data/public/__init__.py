@@ -97,7 +97,7 @@ class LabelledImages:
             size: (H, W) of the model.
             split: "train", any other split of the set, or "held-out" for the one that is best kept
                 out of training: "valid", "val" or "test", whichever comes first.
-            stride: Every how many pictures, of each clip of a video set, one is used.
+            stride: Every how many pictures, of each clip or of a set of stills, one is used.
             framing: How pictures become the model's; None means the middle crop.
             window: Frames of one clip that are wanted together.
 
@@ -138,7 +138,7 @@ class LabelledImages:
             split=split,
             images=sum(map(len, self._clips)),
             framing=to_plain(self._rule),
-            options={"stride": stride, "clips": len(self._clips)} if self._filmed else {},
+            options={"stride": stride} | ({"clips": len(self._clips)} if self._filmed else {}),
         )
 
     def __len__(self) -> int:

@@ -11,13 +11,13 @@ from typing import Any
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from kpcore.data.clips import natural_key
+from kpcore.data.clips import Clip, ClipReaders, natural_key
 from kpcore.data.image_file import read_image
 from kpcore.data.labelled import Facts, LabelledObject, Labels, check_split
-from kpcore.data.video import Video
 from kpcore.errors import DataError
 from kpcore.geometry.units import pixel_to_unit
 
+_OPEN_VIDEOS = 8
 _SAID = ("shape", "color", "size", "material")
 
 
@@ -95,11 +95,12 @@ class Clevrer:
         if not self._videos:
             raise DataError(f"'{folder}' holds no video_*.mp4; give a folder of CLEVRER's videos")
         self._annotations = {p.stem.split("_")[-1]: p for p in folder.rglob("annotation_*.json")}
-        self._open: tuple[Path, Video] | None = None
+        clips = [Clip(path.name, (path,), "video") for path in self._videos]
+        self._readers = ClipReaders(clips, _OPEN_VIDEOS)
         self._frames = [
             (video, frame)
-            for video, path in enumerate(self._videos)
-            for frame in range(0, len(self._video(path)), stride)
+            for video in range(len(clips))
+            for frame in range(0, len(self._readers[video]), stride)
         ]
         self.facts = Facts(
             "CLEVRER",
@@ -130,15 +131,7 @@ class Clevrer:
     def picture(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a frame, 480 x 320 as distributed."""
         video, frame = self._frames[index]
-        return self._video(self._videos[video]).frame(frame)
-
-    def _video(self, path: Path) -> Video:
-        """The open video; only the last one stays open."""
-        if self._open is None or self._open[0] != path:
-            if self._open is not None:
-                self._open[1].close()
-            self._open = (path, Video(path))
-        return self._open[1]
+        return self._readers[video].frame(frame)
 
     def labels(self, index: int) -> Labels:
         """Return the attributes of the objects in view."""

@@ -10,7 +10,7 @@ import torch
 from kpcore.data.catalog import open_source
 from kpcore.data.source import ImageSource
 from kpcore.evaluation import locality
-from kpcore.evaluation.episodes import held_out_of
+from kpcore.evaluation.episodes import held_out_of, stride_of
 from kpcore.evaluation.protocols import Protocol, Subject
 from kpcore.evaluation.protocols.landmarks import framing_of
 from kpcore.evaluation.report import Report, Table
@@ -63,15 +63,16 @@ def run(subject: Subject, options: LocalityOptions) -> Report:
 def _never_seen(subject: Subject) -> ImageSource:
     """Return the subject's data without what it learned from, framed and strided as in training."""
     size, rule = subject.model.capabilities.image_size, framing_of(subject)
+    stride = stride_of(subject.trained_on)
     if not Path(subject.data).exists():
-        return open_source(subject.data, size, split="held-out", framing=rule)
+        return open_source(subject.data, size, split="held-out", stride=stride, framing=rule)
     held_out = held_out_of(subject.data, subject.trained_on)
     return open_source(
         subject.data,
         size,
         split="train" if held_out is None else "held-out",
         held_out=0 if held_out is None else held_out,
-        stride=int((subject.trained_on.get("options") or {}).get("stride") or 1),
+        stride=stride,
         framing=rule,
     )
 

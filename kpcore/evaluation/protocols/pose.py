@@ -147,7 +147,7 @@ def run(subject: Subject, options: PoseOptions) -> Report:
         InputError: The joints of the data are not known.
     """
     stills = watch_people(subject, options.videos, options.frames, options.train, options.test)
-    videos = len(stills.others.points)
+    clips = len(stills.others.points)
     levels = subject.model.capabilities.levels
     names = [(f"level {level + 1}", level) for level in range(levels)] if levels > 1 else []
     found = {name: pose.measure(stills, level) for name, level in (*names, ("all keypoints", None))}
@@ -167,11 +167,12 @@ def run(subject: Subject, options: PoseOptions) -> Report:
         "their order, and K counts a place for each of each prototype.",
     )
     return Report(
-        f"Pose: {subject.checkpoint.name} on {videos} videos of {subject.data}",
+        f"Pose: {subject.checkpoint.name} on {clips} clips of {subject.data}",
         {
             "protocol": "pose",
             "data": subject.data,
-            "videos": videos,
+            "clips": clips,
+            "videos": len(set(stills.others.film)) or clips,
             "frames": options.frames,
             "rmse_percent": {name: figures.rmse for name, figures in found.items()},
             "left_right_percent": {name: figures.left_right for name, figures in found.items()},

@@ -21,6 +21,7 @@ from kpcore.evaluation.episodes import (
     Episode,
     held_out_of,
     procedural_episodes,
+    stride_of,
     video_episodes,
 )
 from kpcore.evaluation.forecast import CopyLast, Forecaster, RollOut
@@ -155,7 +156,6 @@ def _episodes(subject: Subject, options: PredictionOptions, frames: int) -> Iter
     if are_scenes(subject.data) and not Path(subject.data).exists():
         return procedural_episodes(subject.data, size[0], frames, options.clips, options.seed)
     trained_on = subject.trained_on
-    stride = int((trained_on.get("options") or {}).get("stride") or 1)
     return video_episodes(
         subject.data,
         size,
@@ -163,7 +163,7 @@ def _episodes(subject: Subject, options: PredictionOptions, frames: int) -> Iter
         options.clips,
         held_out=held_out_of(subject.data, trained_on),
         framing=from_plain(FramingRule, trained_on.get("framing") or {}),
-        stride=options.stride or stride,
+        stride=options.stride or stride_of(trained_on),
     )
 
 
