@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from kpcore.drafting import is_drafting
+
 Function = Callable[..., tuple[Tensor, ...]]
 
 _calls: WeakKeyDictionary[nn.Module, dict[object, Function]] = WeakKeyDictionary()
@@ -36,7 +38,7 @@ def one_call(network: nn.Module, function: Function, *inputs: Tensor) -> tuple[T
     first = inputs[0]
     if len(first) != 1 or first.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return function(*inputs)
-    kind = (function.__qualname__, *((value.shape, value.dtype) for value in inputs))
+    kind = (function.__qualname__, is_drafting(), *((value.shape, value.dtype) for value in inputs))
     known = _calls.setdefault(network, {})
     if kind not in known:
         known[kind] = as_one_call(function, *inputs)

@@ -3,8 +3,8 @@
 
 Weights are untrained: the time does not depend on them. Threads are chosen by timing, once for each
 preset, on a single decode. "drag" is what the studio does for each move of the hand: one picture,
-one particle at a new place, glimpses kept. The last printed line is one JSON object; times are
-medians in milliseconds.
+one particle at a new place, glimpses kept; "draft" is the same while the hand moves. The last
+printed line is one JSON object; times are medians in milliseconds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import torch
 import kpcore
 from kpcore import registry
 from kpcore.api import KeypointModel
+from kpcore.drafting import drafting
 from kpcore.latents import Latents
 from kpcore.threads import choose_threads
 
@@ -112,6 +113,8 @@ def measure(
         figures[f"decode_{batch}"] = times_ms(decode, device, rounds)
     decoder, edits = model.decoder_for(encoding), moves(still)
     figures["drag"] = times_ms(lambda: decoder(next(edits)), device, rounds)
+    with drafting():
+        figures["draft"] = times_ms(lambda: decoder(next(edits)), device, rounds)
     return figures
 
 

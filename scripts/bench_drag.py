@@ -9,13 +9,14 @@ window keeps up.
 A line is one JSON object, of one model, times in milliseconds:
     preview_p50_ms, preview_p95_ms: from a move to the end of the first paint with the particle at
         that place or at a newer one, in the picture as well as its dot.
-    exact_p50_ms, exact_p95_ms: from a move to the end of the first paint that shows the model's own
-        decode of that move: as the picture itself when the move is still the newest, else as the
-        refreshed background under glimpses that have moved on since (`Picture.base`). Only moves
-        that were decoded count (`decoded` of `moves`): of those that arrive during a decode the
-        newest is taken and the rest are skipped.
-    settled_p50_ms, settled_p95_ms: the same for all moves; a skipped one is settled by the exact
-        decode of any newer one.
+    decode_p50_ms, decode_p95_ms: from a move to the end of the first paint that shows the model's
+        own decode of that move: as the picture itself when the move is still the newest, else as
+        the refreshed background under glimpses that have moved on since (`Picture.base`). Only
+        moves that were decoded count (`decoded` of `moves`): of those that arrive during a decode
+        the newest is taken and the rest are skipped. Of those decoded, `drafts` were painted
+        roughly and the others exactly; with --exact no drafts are made.
+    settled_p50_ms, settled_p95_ms: the same for all moves; a skipped one is settled by the decode
+        of any newer one.
     ui_tick_p95_ms: time between ticks of a 16 ms timer on the UI thread while dragging with a
         decoder that is slowed to `slow_decoder_ms`; ui_tick_fast_p95_ms: with the model as it is.
 """
@@ -55,13 +56,15 @@ class Measured:
 
     Attributes:
         preview: Per move, in ms.
-        exact: Per decoded move, in ms.
+        decode: Per decoded move, in ms.
+        drafts: How many of them were drafts.
         settled: Per move, in ms.
         ticks: Between ticks of the UI thread, in ms.
     """
 
     preview: list[float] = field(default_factory=list[float])
-    exact: list[float] = field(default_factory=list[float])
+    decode: list[float] = field(default_factory=list[float])
+    drafts: int = 0
     settled: list[float] = field(default_factory=list[float])
     ticks: list[float] = field(default_factory=list[float])
 
@@ -193,7 +196,7 @@ class Drag:
         now = time.perf_counter()
         if picture is None:
             return
-        base = picture.revision if picture.tier == "exact" else picture.base
+        base = picture.base if picture.tier == "preview" else picture.revision
         while self._previewed < len(self._revisions):
             if self._revisions[self._previewed] > picture.revision:
                 break
@@ -207,7 +210,8 @@ class Drag:
                 self._settled == len(self._revisions) or self._revisions[self._settled] > base
             )
             if self._revisions[self._settled - 1] == base and is_newest:
-                self.measured.exact.append(took)
+                self.measured.decode.append(took)
+                self.measured.drafts += picture.tier == "draft"
 
     def _tick(self) -> None:
         now = time.perf_counter()
@@ -360,12 +364,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=120.0, help="moves per second")
     parser.add_argument("--slow-decoder-ms", type=float, default=200.0)
     parser.add_argument("--slow-moves", type=int, default=600, help="with the slow decoder")
+    parser.add_argument("--exact", action="store_true", help="make no drafts")
     parser.add_argument("--screenshot", help="PNG to write after the drag")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if options.exact:
+        from kpcore import drafting
+
+        drafting.gains_by_drafts = lambda work: False
     with display():
         from PySide6.QtWidgets import QApplication
 
@@ -386,14 +395,15 @@ def figures(options: argparse.Namespace, file: Path | None) -> dict[str, Any]:
     return {
         "preview_p50_ms": percentile(fast.preview, 50),
         "preview_p95_ms": percentile(fast.preview, 95),
-        "exact_p50_ms": percentile(fast.exact, 50),
-        "exact_p95_ms": percentile(fast.exact, 95),
+        "decode_p50_ms": percentile(fast.decode, 50),
+        "decode_p95_ms": percentile(fast.decode, 95),
         "settled_p50_ms": percentile(fast.settled, 50),
         "settled_p95_ms": percentile(fast.settled, 95),
         "ui_tick_p95_ms": percentile(slow.ticks, 95),
         "ui_tick_fast_p95_ms": percentile(fast.ticks, 95),
         "moves": len(fast.preview),
-        "decoded": len(fast.exact),
+        "decoded": len(fast.decode),
+        "drafts": fast.drafts,
         "slow_decoder_ms": options.slow_decoder_ms,
         **(named if file is None else {"checkpoint": file.name}),
         **facts,

@@ -237,7 +237,7 @@ def measure_dragging(
         if len(times) % 12 == 1:
             print(f"{now:5.1f} min: {sizes[-1]:.0f} MB", flush=True)
         time.sleep(every)
-    painted = studio.count("preview_painted") + studio.count("exact_painted")
+    painted = sum(studio.count(f"{tier}_painted") for tier in ("preview", "draft", "exact"))
     studio.end()
     return times, sizes, painted
 

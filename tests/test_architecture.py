@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A part imports itself and parts of lower lines only; parts of one line never
 # import each other.
 KPCORE_LINES = (
-    ("errors", "opencv"),
+    ("drafting", "errors", "opencv"),
     ("allocation", "configuration", "files", "geometry", "threads", "tracing"),
     ("latents",),
     ("capabilities", "futures", "tracking"),
@@ -64,6 +64,7 @@ KPSTUDIO_FROM_KPCORE = {
         "kpcore.configuration",
         "kpcore.files",
         "kpcore.allocation",
+        "kpcore.drafting",
         "kpcore.threads",
         "kpcore.tracing",
         "kpcore.geometry",

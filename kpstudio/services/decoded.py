@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpstudio.services.compositor import Compositor
+from kpstudio.session.pictures import Tier
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,8 +51,8 @@ class Overlays(Mapping[str, Bytes]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Exact:
-    """An exact decode, ready to show.
+class Decoded:
+    """A decode, ready to show.
 
     Attributes:
         pixels: (H, W, 3).
@@ -60,6 +61,7 @@ class Exact:
             first looked at.
         compositor: For previews over this background; None when the model has no layers.
         milliseconds: Decoding and conversion.
+        tier: "exact", or "draft".
     """
 
     pixels: Bytes
@@ -67,6 +69,7 @@ class Exact:
     extras: Overlays
     compositor: Compositor | None
     milliseconds: float
+    tier: Tier = "exact"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,14 +78,14 @@ class Frame:
 
     input: Bytes
     encoding: Encoding
-    reconstruction: Exact
+    reconstruction: Decoded
 
     @property
     def nbytes(self) -> int:
         """Bytes held, without the particles."""
-        exact = self.reconstruction
-        layers = exact.compositor.nbytes if exact.compositor else 0
-        return self.input.nbytes + exact.pixels.nbytes + exact.extras.nbytes + layers
+        decoded = self.reconstruction
+        layers = decoded.compositor.nbytes if decoded.compositor else 0
+        return self.input.nbytes + decoded.pixels.nbytes + decoded.extras.nbytes + layers
 
 
 def overlays_of(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from kpcore.errors import KpError
 from kpstudio.services.background import Piece
 from kpstudio.services.clip import Clip
 from kpstudio.services.compositor import Compositor
-from kpstudio.services.decoded import Bytes, Exact, Frame
+from kpstudio.services.decoded import Bytes, Decoded, Frame
 from kpstudio.services.evidence import Looking
 from kpstudio.services.frames import Frames, Key
 from kpstudio.services.landmarks import Landmarks
@@ -29,7 +30,7 @@ from kpstudio.services.pixels import difference
 from kpstudio.services.timings import Meter, Timings
 from kpstudio.services.worker import Post, Task, Worker
 from kpstudio.session.document import MediaInfo, ModelInfo
-from kpstudio.session.pictures import Picture, Tier, Wanted
+from kpstudio.session.pictures import Picture, Wanted
 from kpstudio.session.session import Session
 from kpstudio.session.tracks import Link
 from kpstudio.session.view import Role
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+RESTED_S = 0.1
+"""A hand that did not move its particle for so long is shown the exact picture, held or not."""
 RELAXED_S = 0.03
 """How often at most previews are compared with the reconstruction while that is looked at beside
 the edited picture; the exact picture brings its own difference."""
@@ -271,8 +274,10 @@ class Engine:
 
     def _decode(self, wanted: Wanted, reconstruction: Bytes | None) -> None:
         if self._host.is_open(wanted.model, wanted.media):
-            exact = self._host.decode(wanted, reconstruction)
-            self._worker.post(self._on_exact, wanted, exact, self._host.device)
+            decoded = self._host.decode(wanted, reconstruction)
+            self._worker.post(self._on_decoded, wanted, decoded, self._host.device)
+            if decoded.tier == "draft" and self._worker.rests(RESTED_S):
+                self._decode(replace(wanted, final=True), reconstruction)
 
     # -- answers, on the UI thread ----------------------------------------------------------------
     def _set_devices(self, devices: list[str]) -> None:
@@ -443,20 +448,21 @@ class Engine:
             )
         self._report(tier="preview", preview_ms=took)
 
-    def _on_exact(self, wanted: Wanted, exact: Exact, device: str) -> None:
+    def _on_decoded(self, wanted: Wanted, decoded: Decoded, device: str) -> None:
         self._complaint = ""
         key = (wanted.model, wanted.media, wanted.frame)
         old, newest = self._compositor, self._newest
         if wanted.frame == self._session.view.frame:
-            self._compositor = key, exact.compositor, wanted.revision
-        shown = self._show("edited", key, self._picture(exact, wanted.revision, wanted.frame))
-        if shown and exact.difference is not None:
-            self._show("difference", key, Picture(exact.difference, wanted.revision, wanted.frame))
-        tier: Tier = "exact" if shown else self._meter.timings.tier
-        self._report(tier=tier, decode_ms=exact.milliseconds, device=device)
+            self._compositor = key, decoded.compositor, wanted.revision
+        shown = self._show("edited", key, self._picture(decoded, wanted.revision, wanted.frame))
+        if shown and decoded.difference is not None:
+            changed = Picture(decoded.difference, wanted.revision, wanted.frame, decoded.tier)
+            self._show("difference", key, changed)
+        tier = decoded.tier if shown else self._meter.timings.tier
+        self._report(tier=tier, decode_ms=decoded.milliseconds, device=device)
         if newest is None or newest.revision <= wanted.revision:
             return
-        if not _same_layers(old, exact.compositor):
+        if not _same_layers(old, decoded.compositor):
             self._preview(newest)
 
     def _show(self, role: Role, key: Key, picture: Picture) -> bool:
@@ -466,10 +472,9 @@ class Engine:
         return shown
 
     @staticmethod
-    def _picture(exact: Exact, revision: int, frame: int) -> Picture:
-        return Picture(
-            exact.pixels, revision, frame, "exact", exact.milliseconds, revision, exact.extras
-        )
+    def _picture(decoded: Decoded, revision: int, frame: int) -> Picture:
+        took, extras = decoded.milliseconds, decoded.extras
+        return Picture(decoded.pixels, revision, frame, decoded.tier, took, revision, extras)
 
     def _report(self, **changes: Any) -> None:
         self.timings_changed.emit(self._meter.update(**changes))

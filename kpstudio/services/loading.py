@@ -12,29 +12,30 @@ if TYPE_CHECKING:
     from kpcore.api import KeypointModel
 
 
-def load(path: str, device: str) -> KeypointModel:
-    """Return a model that has run, so that the first drag is as fast as the next."""
+def load(path: str, device: str) -> tuple[KeypointModel, bool]:
+    """Return a model that has run, and whether its drafts are faster than its pictures."""
     import torch
 
     from kpcore import checkpoint
 
     try:
         model = checkpoint.load(path, device)
-        warm_up(model)
+        return model, warm_up(model)
     except torch.OutOfMemoryError as error:
         raise DeviceError(
             f"'{Path(path).name}' does not fit in the memory of {device}; choose the CPU"
         ) from error
-    return model
 
 
-def warm_up(model: KeypointModel) -> None:
-    """Run a model a few times; on a CPU with the number of threads that turns out fastest.
+def warm_up(model: KeypointModel) -> bool:
+    """Run a model a few times; return whether its drafts are faster than its pictures.
 
-    One core is left to the window.
+    On a CPU it runs with the number of threads that turns out fastest; one core is left to the
+    window. Elsewhere pictures are fast enough.
     """
     import torch
 
+    from kpcore.drafting import gains_by_drafts
     from kpcore.threads import choose_threads
 
     device = next(model.parameters()).device
@@ -42,8 +43,13 @@ def warm_up(model: KeypointModel) -> None:
     with torch.inference_mode():
         encoding = model.encode(blank)
         decode = model.decoder_for(encoding)
+
+        def draw() -> None:
+            finished(decode(encoding.latents).image)
+
         if device.type == "cpu":
-            choose_threads(lambda: finished(decode(encoding.latents).image), spare=1)
-        else:
-            for _ in range(3):
-                finished(decode(encoding.latents).image)
+            choose_threads(draw, spare=1)
+            return gains_by_drafts(draw)
+        for _ in range(3):
+            draw()
+        return False

@@ -50,6 +50,11 @@ class Mailbox(Generic[T]):
                     return False
         return False
 
+    def stays_empty(self, seconds: float) -> bool:
+        """Wait; return whether nothing came and everything is open still."""
+        with self._condition:
+            return not self._condition.wait_for(self._has_work, seconds)
+
     @property
     def is_closed(self) -> bool:
         """Whether nothing will come any more."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kpcore.allocation import keep_freed_memory
 from kpcore.errors import CapabilityError
 from kpstudio.services.compositor import Compositor
-from kpstudio.services.decoded import Bytes, Exact, Frame, overlays_of
+from kpstudio.services.decoded import Bytes, Decoded, Frame, overlays_of
 from kpstudio.services.framings import framing_of, what_is_seen
 from kpstudio.services.linking import Linker
 from kpstudio.services.loading import load, warm_up
@@ -57,6 +57,7 @@ class ModelHost:
         self._model_key = 0
         self._media_key = 0
         self.usual = self.prototypes = 0
+        self._drafts = False
         self._rule: FramingRule | None = None
         self._decoder: tuple[Encoding, Decoder] | None = None
         self._compositor: Compositor | None = None
@@ -103,17 +104,17 @@ class ModelHost:
 
         media = open_source(source) if isinstance(source, str) else source
         try:
-            model = None if model_path is None else load(model_path, device)
+            loaded = None if model_path is None else load(model_path, device)
         except BaseException:
             if media is not None:
                 media.close()
             raise
         return (
-            None if model is None or model_path is None else self._use_model(model, model_path),
+            None if loaded is None or model_path is None else self._use_model(*loaded, model_path),
             None if media is None else self._use_media(media),
         )
 
-    def _use_model(self, model: KeypointModel, path: str) -> ModelInfo:
+    def _use_model(self, model: KeypointModel, drafts: bool, path: str) -> ModelInfo:
         from kpcore.configuration import from_plain
         from kpcore.geometry.framing import FramingRule
         from kpcore.registry import get
@@ -123,6 +124,7 @@ class ModelHost:
             model.set_count(can.most_particles)
         self._rule = from_plain(FramingRule, manifest.data.get("framing") or {})
         self._model, self._decoder, self._compositor = model, None, None
+        self._drafts = drafts
         self._model_key += 1
         self.usual, self.prototypes = can.particles, can.prototypes
         return ModelInfo(
@@ -178,7 +180,7 @@ class ModelHost:
         if self._model is not None:
             self._model.to(found)
             self._decoder = None
-            warm_up(self._model)
+            self._drafts = warm_up(self._model)
 
     # -- looking ---------------------------------------------------------------------------------
     def is_open(self, model: int, media: int) -> bool:
@@ -302,17 +304,23 @@ class ModelHost:
         latents = encoding.latents
         return latents if latents.count <= self.usual else latents.select(range(self.usual))
 
-    def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Exact:
-        """Return the exact picture of edited particles.
+    def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Decoded:
+        """Return the picture of edited particles; within a gesture a draft, where that is faster.
 
         Raises:
             KpError: The model gave no numbers.
         """
-        if wanted.reference is None:
-            return self._decode(wanted.encoding, wanted.latents, reconstruction)
-        encoding = self._lent(wanted, wanted.reference)
-        latents = dressed(wanted.latents, wanted.encoding.latents, encoding.latents)
-        return self._decode(encoding, latents, reconstruction)
+        from kpcore.drafting import drafting
+
+        encoding, latents = wanted.encoding, wanted.latents
+        if wanted.reference is not None:
+            encoding = self._lent(wanted, wanted.reference)
+            latents = dressed(wanted.latents, wanted.encoding.latents, encoding.latents)
+        if wanted.final or not self._drafts:
+            return self._decode(encoding, latents, reconstruction)
+        with drafting():
+            draft = self._decode(encoding, latents, reconstruction)
+        return replace(draft, tier="draft")
 
     def evidence(self, frame: int) -> Evidence:
         """Return what the open model's encoder sees of a frame.
@@ -407,7 +415,9 @@ class ModelHost:
             raise CapabilityError("open a checkpoint and an image, folder or video first")
         return self._model, self._media, self._rule
 
-    def _decode(self, encoding: Encoding, latents: Latents, reconstruction: Bytes | None) -> Exact:
+    def _decode(
+        self, encoding: Encoding, latents: Latents, reconstruction: Bytes | None
+    ) -> Decoded:
         import torch
 
         model = self._opened()[0]
@@ -427,7 +437,7 @@ class ModelHost:
         compositor, extras = overlays_of(decoding, latents, identity, pixels, self._compositor)
         self._compositor = compositor
         changed = None if reconstruction is None else difference(pixels, reconstruction)
-        return Exact(pixels, changed, extras, compositor, took)
+        return Decoded(pixels, changed, extras, compositor, took)
 
     def fall_back_to_cpu(self) -> str | None:
         """Move the model to the CPU after its device ran out of memory.
@@ -442,6 +452,7 @@ class ModelHost:
             return None
         self._model.to("cpu")
         self._decoder = None
+        self._drafts = False
         if left.startswith("cuda"):
             torch.cuda.empty_cache()
         return left

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from kpcore.api import Encoding
     from kpcore.latents import Latents
 
-Tier: TypeAlias = Literal["preview", "exact"]
+Tier: TypeAlias = Literal["preview", "draft", "exact"]
+_TIERS: tuple[Tier, ...] = ("preview", "draft", "exact")
+"""Worst first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +29,10 @@ class Picture:
         pixels: uint8 (H, W, 3), C-contiguous.
         revision: Of the latents it shows.
         frame: Of the media.
-        tier: "exact" is the model's own picture; "preview" moved glimpses over the last one's
-            background.
+        tier: "exact" is the model's own picture; "draft" the same roughly, while a hand moves;
+            "preview" moved glimpses over the last one's background.
         milliseconds: What it took to make.
-        base: Revision whose exact decode gave the background (that of the picture when exact).
+        base: Revision whose decode gave the background (that of the picture unless a preview).
         extras: Further arrays for overlays, e.g. "masks" (K, H, W) uint8, "heatmaps" (K, h, w)
             uint8, "glimpses" (K, S, S, 4) uint8.
     """
@@ -79,14 +81,14 @@ class Wanted:
 class Gallery:
     """The picture that each canvas shows; none ever goes back to an older one.
 
-    Newer particles win; of the same particles the exact picture wins, then the preview over the
-    newer background. While frames play, a picture of a frame that was shown a moment ago is taken
-    too, until one of a later frame comes.
+    Newer particles win; of the same particles the exact picture wins, then a draft, then the
+    preview over the newer background. While frames play, a picture of a frame that was shown a
+    moment ago is taken too, until one of a later frame comes.
     """
 
     def __init__(self) -> None:
         self._pictures: dict[Role, Picture] = {}
-        self._ranks: dict[Role, tuple[int, int, bool, int]] = {}
+        self._ranks: dict[Role, tuple[int, int, int, int]] = {}
         self._visit = 0
         self._visits = {0: 0}
 
@@ -108,8 +110,8 @@ class Gallery:
         visit = self._visits.get(picture.frame)
         if visit is None:
             return False
-        rank = (visit, picture.revision, picture.tier == "exact", picture.base)
-        if rank <= self._ranks.get(role, (-1, -1, False, -1)):
+        rank = (visit, picture.revision, _TIERS.index(picture.tier), picture.base)
+        if rank <= self._ranks.get(role, (-1, -1, -1, -1)):
             return False
         self._ranks[role] = rank
         self._pictures[role] = picture

@@ -36,7 +36,7 @@ DEFAULT_LAYERS = (
     LayerView("labels"),
     LayerView("ellipses", opacity=0.8),
     LayerView("particles"),
-    LayerView("springs", opacity=0.9),
+    LayerView("springs"),
     LayerView("trails", opacity=0.8),
     LayerView("glimpses", visible=False),
     LayerView("heatmaps", visible=False, opacity=0.6),

@@ -100,12 +100,12 @@ class Demonstration(QObject):
             self._finish("")
 
     def _is_settled(self) -> bool:
-        """Return whether the exact picture of the present particles is there."""
+        """Return whether the model's own picture of the present particles is there."""
         session = self._window.session
         picture = session.picture("edited")
-        return (
-            picture is not None and picture.tier == "exact" and picture.revision >= session.revision
-        )
+        if picture is None or picture.tier == "preview":
+            return False
+        return picture.revision >= session.revision
 
     def _start(self) -> None:
         from kpstudio.services.recorder import Recorder

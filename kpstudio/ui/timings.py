@@ -1,9 +1,9 @@
 """Writes when things were on the screen, for the benchmarks.
 
 With the environment variable KPSTUDIO_TIMINGS naming a file, one JSON object per line is appended:
-{"event": "window_shown" | "picture_shown" | "preview_painted" | "exact_painted", "t": seconds of
-the monotonic clock, "revision": of the particles, "torch": whether its import had begun when the
-window was shown}. Without it nothing is written.
+{"event": "window_shown" | "picture_shown" | "preview_painted" | "draft_painted" | "exact_painted",
+"t": seconds of the monotonic clock, "revision": of the particles, "torch": whether its import had
+begun when the window was shown}. Without it nothing is written.
 """
 
 from __future__ import annotations

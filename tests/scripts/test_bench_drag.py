@@ -30,7 +30,7 @@ def test_the_drag_benchmark_drags_in_a_real_window() -> None:
     assert 30 <= figures["moves"] <= 40  # moves that the release overtakes are not counted
     assert 1 <= figures["decoded"] <= 40
     assert 0 < figures["preview_p50_ms"] <= figures["preview_p95_ms"]
-    assert 0 < figures["exact_p50_ms"] <= figures["exact_p95_ms"]
+    assert 0 < figures["decode_p50_ms"] <= figures["decode_p95_ms"]
     assert figures["settled_p95_ms"] >= figures["preview_p50_ms"]
     assert figures["ui_tick_p95_ms"] > 0
     assert figures["machine"]["cores"] >= 1

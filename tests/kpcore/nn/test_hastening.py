@@ -6,15 +6,18 @@ import pytest
 import torch
 from torch import nn
 
+from kpcore.nn import half_precision
 from kpcore.nn.conv_norm import Renderer
 from kpcore.nn.edit_rendering import fast_renderer
 from kpcore.nn.few_channels import FewChannelConvolution
 from kpcore.nn.folding import fold
+from kpcore.nn.half_precision import DraftedConvolution
 from kpcore.nn.hastening import hasten
 from kpcore.nn.winograd import WinogradConvolution
 
 
-def test_only_convolutions_that_gain_are_replaced() -> None:
+def test_only_convolutions_that_gain_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(half_precision, "is_faster_in_half", lambda: False)
     network = nn.Sequential(
         nn.Conv2d(128, 128, 3, padding=1),
         nn.Conv2d(32, 128, 3, padding=1),
@@ -37,6 +40,17 @@ def test_only_convolutions_that_gain_are_replaced() -> None:
         FewChannelConvolution,
         *3 * [nn.Conv2d],
     ]
+
+
+def test_what_is_faster_in_half_precision_is_drafted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(half_precision, "is_faster_in_half", lambda: True)
+    network = nn.Sequential(
+        nn.Conv2d(128, 128, 3, padding=1), nn.Conv2d(16, 16, 1), nn.Conv2d(64, 3, 3)
+    )
+    hasten(network)
+    drafted = [layer for layer in network if isinstance(layer, DraftedConvolution)]
+    assert [type(layer.exact) for layer in drafted] == [WinogradConvolution, nn.Conv2d]
+    assert type(network[2]) is nn.Conv2d
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 6, 6), (3, 8, 5, 9), (2, 8, 1, 1)])

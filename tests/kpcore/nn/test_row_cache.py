@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import torch
 
+from kpcore.drafting import drafting, is_drafting
 from kpcore.nn.row_cache import RowCache
 
 
@@ -35,6 +36,16 @@ def test_rows_of_several_images_and_of_none():
     assert cache(torch.rand(2, 3, 4)).shape == (2, 3, 4)
     assert cache(torch.rand(1, 0, 4)).shape == (1, 0, 4)
     assert decode.given == [3, 0]
+
+
+def test_a_draft_is_never_taken_for_the_exact_result():
+    cache = RowCache(lambda rows: rows * (3.0 if is_drafting() else 2.0))
+    rows = torch.rand(1, 2, 3)
+    with drafting():
+        assert torch.equal(cache(rows), rows * 3)
+    assert torch.equal(cache(rows), rows * 2)
+    with drafting():
+        assert torch.equal(cache(rows), rows * 2)  # what is there already is better
 
 
 def test_what_is_kept_is_bounded():

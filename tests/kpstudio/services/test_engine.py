@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import kpcore
-from kpstudio.services.decoded import Bytes, Exact
+from kpstudio.services.decoded import Bytes, Decoded
 from kpstudio.services.model_host import ModelHost
 from kpstudio.services.pixels import picture_bytes
 from kpstudio.session.edits import KeepTop, MoveParticles, Restore, SetPresence
@@ -40,7 +40,7 @@ class GatedHost(ModelHost):
     def fall_back_to_cpu(self) -> str | None:
         return self.left_device
 
-    def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Exact:
+    def decode(self, wanted: Wanted, reconstruction: Bytes | None) -> Decoded:
         self.entered.set()
         assert self.gate.wait(30)
         self.decoded.append(wanted.revision)
@@ -139,6 +139,39 @@ def test_previews_move_on_to_the_newer_background(
     revisions = [shown.revision for shown in pictures]
     assert revisions == sorted(revisions)
     assert pictures[-1].tier == "exact"
+
+
+def test_a_moving_hand_is_answered_by_drafts_and_a_resting_one_exactly(
+    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kpcore.drafting.gains_by_drafts", lambda work: True)
+    bench = make_bench()
+    bench.open(tiny, picture)
+    session = bench.session
+    tiers: list[tuple[str, int]] = []
+    session.picture_changed.connect(
+        lambda role, shown: tiers.append((shown.tier, shown.revision)) if role == "edited" else None
+    )
+    session.preview(move(0, 0.4, 0.0))
+    held = session.revision
+    bench.wait(lambda: bench.is_exact)  # the button is still down
+    assert [tier for tier, revision in tiers if revision == held] == ["preview", "draft", "exact"]
+    session.commit()
+    bench.wait(lambda: bench.is_exact)
+    assert "draft" not in [tier for tier, revision in tiers if revision > held]
+
+
+def test_no_drafts_where_they_are_not_faster(
+    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kpcore.drafting.gains_by_drafts", lambda work: False)
+    bench = make_bench()
+    bench.open(tiny, picture)
+    tiers: list[str] = []
+    bench.session.picture_changed.connect(lambda role, shown: tiers.append(shown.tier))
+    bench.session.preview(move(0, 0.4, 0.0))
+    bench.wait(lambda: bench.is_exact)
+    assert "draft" not in tiers
 
 
 def test_a_swapped_model_never_shows_the_old_ones_picture(

@@ -109,8 +109,11 @@ def test_late_answers_are_dropped(session: Session) -> None:
     assert session.receive_picture("edited", 1, 1, picture(5, "preview", 1))
     assert not session.receive_picture("edited", 1, 1, picture(4, "exact"))
     assert session.receive_picture("edited", 1, 1, picture(5, "preview", 3))
+    assert session.receive_picture("edited", 1, 1, picture(5, "draft", 5))
+    assert not session.receive_picture("edited", 1, 1, picture(5, "preview", 4))
     assert session.receive_picture("edited", 1, 1, picture(5, "exact"))
     assert not session.receive_picture("edited", 1, 1, picture(5, "preview", 4))
+    assert not session.receive_picture("edited", 1, 1, picture(5, "draft", 5))
     assert not session.receive_picture("edited", 2, 1, picture(9, "exact"))
     assert not session.receive_encoding(2, 1, 1, Encoding(latents(1)))
 
