@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.api import Batch, Image, LossReport, Phase, Progress
@@ -39,6 +38,11 @@ class _Game:
 class JudgeObjective(_Game):
     """True pictures are to be reconstructed well, generated ones badly, as far as k says."""
 
+    def __init__(self, model: LandmarkGenerator, config: GeneratorConfig) -> None:
+        super().__init__(model, config)
+        self.memory: dict[str, Tensor] = {}
+        """"gap": how much worse than wanted generated pictures were reconstructed last."""
+
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return the discriminator's loss."""
         with torch.no_grad():
@@ -46,6 +50,7 @@ class JudgeObjective(_Game):
         true, false = self._model.judge(batch.image).mean(), self._model.judge(made).mean()
         k = self._model.balance()
         gap = (self._config.diversity * true - false).detach()
+        self.memory["gap"] = gap
         monitors = {"k": k, "convergence": true.detach() + gap.abs()}
         return self._report({"true": true, "generated": -k * false}, monitors)
 
@@ -70,19 +75,30 @@ class PainterObjective(_Game):
 class BalanceObjective(_Game):
     """k grows while generated pictures are reconstructed better than they should be."""
 
+    def __init__(
+        self, model: LandmarkGenerator, config: GeneratorConfig, memory: Mapping[str, Tensor]
+    ) -> None:
+        """Take the model.
+
+        Args:
+            model: Whose k is stepped.
+            config: Sizes and weights.
+            memory: Of the discriminator's objective.
+        """
+        super().__init__(model, config)
+        self._memory = memory
+
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return a loss whose gradient is BEGAN's control step."""
-        with torch.no_grad():
-            true = self._model.judge(batch.image).mean()
-            false = self._model.judge(self._made(self._asked(batch.image))).mean()
-        gap: Float[Tensor, ""] = self._config.diversity * true - false
-        return self._report({"balance": -self._model.balance.k * gap})
+        return self._report({"balance": -self._model.balance.k * self._memory["gap"]})
 
 
 def generator_phases(model: LandmarkGenerator, config: GeneratorConfig) -> Sequence[Phase]:
     """The discriminator, the generator and their balance take turns over the same pictures."""
+    judge = JudgeObjective(model, config)
+    balance = BalanceObjective(model, config, judge.memory)
     return [
-        Phase("judge", model.judge, JudgeObjective(model, config)),
+        Phase("judge", model.judge, judge, memory=judge.memory),
         Phase("painter", model.painter, PainterObjective(model, config), keeps_batch=True),
-        Phase("balance", model.balance, BalanceObjective(model, config), keeps_batch=True),
+        Phase("balance", model.balance, balance, keeps_batch=True),
     ]

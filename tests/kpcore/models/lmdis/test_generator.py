@@ -62,12 +62,15 @@ def test_each_player_moves_its_own_weights_only(model: LandmarkGenerator) -> Non
 
 
 def test_k_grows_while_generated_pictures_are_too_easy(model, monkeypatch) -> None:
-    _, _, phase = generator_phases(model, TINY)
+    judge, _, phase = generator_phases(model, TINY)
+    batch = Batch(torch.rand(1, 3, 32, 32))
     for energy, sign in ((0.1, -1.0), (10.0, 1.0)):
         answers = iter([torch.tensor([1.0]), torch.tensor([energy])])
         monkeypatch.setattr(model.judge, "forward", lambda image, a=answers: next(a))
+        judge.objective(batch, NOW)
+        assert set(judge.memory) == {"gap"}, "kept with the run, whichever step it stops after"
         model.zero_grad(set_to_none=True)
-        phase.objective(Batch(torch.rand(1, 3, 32, 32)), NOW).total.backward()
+        phase.objective(batch, NOW).total.backward()
         assert model.balance.k.grad is not None
         assert float(model.balance.k.grad) * sign > 0.0, "descent on it raises k, or lowers it"
 
