@@ -101,6 +101,17 @@ def open_video(path: Path, decoder_threads: int = 1) -> tuple[Any, Any]:
     return container, stream
 
 
+def claimed_frames(path: Path) -> int:
+    """Return how many frames a file says that it has, 0 where it does not; reads its head only.
+
+    Raises:
+        DataError: The file is not a video.
+    """
+    container, stream = open_video(path)
+    with container:
+        return int(stream.frames)
+
+
 def read_index(path: Path, decoder_threads: int = 1) -> VideoIndex:
     """Find all frames of a file; none is no error here.
 

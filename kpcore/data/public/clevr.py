@@ -14,6 +14,7 @@ from numpy import ndarray
 from kpcore.data.clips import Clip, ClipReaders, natural_key
 from kpcore.data.image_file import read_image
 from kpcore.data.labelled import Facts, LabelledObject, Labels, check_split
+from kpcore.data.video_index import claimed_frames
 from kpcore.errors import DataError
 from kpcore.geometry.units import pixel_to_unit
 
@@ -100,13 +101,17 @@ class Clevrer:
         self._frames = [
             (video, frame)
             for video in range(len(clips))
-            for frame in range(0, len(self._readers[video]), stride)
+            for frame in range(0, self._count(video), stride)
         ]
         self.facts = Facts(
             "CLEVRER",
             "Yi et al., CLEVRER, ICLR 2020, CC0",
             splits=("train", "valid", "test", "all"),
         )
+
+    def _count(self, video: int) -> int:
+        """Return a video's number of frames as its head says; finding them reads all of it."""
+        return claimed_frames(self._videos[video]) or len(self._readers[video])
 
     def __len__(self) -> int:
         return len(self._frames)

@@ -406,6 +406,14 @@ def test_videos_of_clevrer_are_clips(tmp_path: Path) -> None:
     assert min(abs(red(references)[0] - level) for level in (100, 180)) <= 6
 
 
+def test_clevrer_is_opened_without_reading_its_videos_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film(tmp_path / "video_00000.mp4", 20)
+    monkeypatch.setattr("kpcore.data.video.read_index", None)
+    assert len(open_labelled(f"clevrer:{tmp_path}")) == 3
+
+
 def test_single_pictures_make_no_windows_of_several_frames(celeba: Path) -> None:
     spec = f"celeba:{celeba}"
     with pytest.raises(DataError, match=r"3.*flow.*single pictures; give") as told:
