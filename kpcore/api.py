@@ -173,21 +173,6 @@ class KeypointModel(nn.Module, ABC):
         """Return a decoder for edits of one encoding; families override it to cache."""
         return lambda latents: self.decode(latents, encoding.context)
 
-    def renewed(self, latents: Latents, seed: int) -> Latents:
-        """Return the same particles with all else that their picture depends on drawn anew.
-
-        Args:
-            latents: As encoded; edited ones too.
-            seed: Of the draw.
-
-        Raises:
-            CapabilityError: The family makes one picture of its particles and no other.
-        """
-        raise CapabilityError(
-            "this model makes one picture of its particles and no other; use a generator, which "
-            "draws many"
-        )
-
     def settle(self, pictures: Iterable[Image]) -> None:
         """Do what is left after the last step of training; most models have nothing left to do.
 
@@ -224,6 +209,20 @@ class Prior(Protocol):
 
         Raises:
             InputError: The probabilities are none, or the model has no number of objects.
+        """
+        ...
+
+
+@runtime_checkable
+class Redrawing(Protocol):
+    """A model that draws many pictures of the same particles."""
+
+    def renewed(self, latents: Latents, seed: int) -> Latents:
+        """Return the same particles with all else that their picture depends on drawn anew.
+
+        Args:
+            latents: As encoded; edited ones too.
+            seed: Of the draw.
         """
         ...
 

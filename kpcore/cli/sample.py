@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
 
-    from kpcore.api import KeypointModel, Prior
+    from kpcore.api import KeypointModel, Prior, Redrawing
     from kpcore.latents import Latents
 
 _GAP = 2
@@ -84,8 +84,9 @@ class Sample:
             columns = math.ceil(math.sqrt(self.pictures))
             told, numbers = f"{self.pictures} picture(s) drawn", _numbers(latents)
         else:
+            redrawing = _redrawing(model, self.checkpoint)
             given = _given(model, self.data, self.pictures)
-            drawn = self._redrawn(model, given)
+            drawn = self._redrawn(redrawing, model, given)
             columns = len(drawn) // len(given)
             told, numbers = f"{len(given)} picture(s) drawn {columns - 1} time(s) each", ""
         save_picture(self.out, _sheet(drawn, columns, self.scale))
@@ -129,7 +130,7 @@ class Sample:
             return latents, _bytes(model.decode(latents).image)
 
     def _redrawn(
-        self, model: KeypointModel, given: Float[Tensor, "N 3 H W"]
+        self, redrawing: Redrawing, model: KeypointModel, given: Float[Tensor, "N 3 H W"]
     ) -> UInt8[np.ndarray, "M H W 3"]:
         """Return each given picture, followed by drawings of its particles."""
         import numpy as np
@@ -143,7 +144,7 @@ class Sample:
             decode = model.decoder_for(encoding)
             for _ in range(self.count or _COUNT):
                 seed = int(chance.integers(2**31))
-                yield decode(model.renewed(encoding.latents, seed)).image
+                yield decode(redrawing.renewed(encoding.latents, seed)).image
 
         with torch.inference_mode():
             return _bytes(torch.cat([drawn for one in given.split(1) for drawn in row(one)]))
@@ -159,6 +160,19 @@ def _prior(model: KeypointModel, path: Path) -> Prior:
             f"'{path.name}' ({family}) has no prior to draw pictures from; give a checkpoint of "
             f"'kp train lavae' or 'kp train lavae-baseline', or one of 'kp train lmdis-generator' "
             f"and pictures with --data"
+        )
+    return model
+
+
+def _redrawing(model: KeypointModel, path: Path) -> Redrawing:
+    """Return the model as what it must be."""
+    from kpcore.api import Redrawing
+
+    if not isinstance(model, Redrawing):
+        family = model.manifest.family if model.manifest else type(model).__name__
+        raise CapabilityError(
+            f"'{path.name}' ({family}) makes one picture of its particles and no other; give a "
+            f"checkpoint of 'kp train lmdis-generator', or leave out --data"
         )
     return model
 

@@ -113,13 +113,15 @@ def test_given_pictures_are_framed_as_in_training_and_spread(tmp_path: Path) -> 
         ("lmdis", ["--data", "shapes", "--counts", "1"], "--counts is for"),
         ("lmdis", ["--data", "shapes", "--count", "0"], "--count is 0"),
         ("lmdis", ["--data", "shapes", "--count", "1023", "--pictures", "2"], "use 1 to 1, or"),
-        ("lmdis", ["--data", "nothing-here"], "there is no data"),
+        ("lmdis", ["--data", "nothing-here"], "one picture of its particles"),
+        ("generator", ["--data", "nothing-here"], "there is no data"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(
     tmp_path: Path, capsys, family: str, more: list[str], said: str
 ) -> None:
-    words = ["sample", str(_saved(tmp_path, family)), "-o", str(tmp_path / "a.png")]
+    path = _generator(tmp_path) if family == "generator" else _saved(tmp_path, family)
+    words = ["sample", str(path), "-o", str(tmp_path / "a.png")]
     assert main([*words, *more]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "a.png").exists()
