@@ -108,7 +108,10 @@ class Decoder(Protocol):
     """Decodes edited latents of one encoding; may keep what an edit does not change."""
 
     def __call__(self, latents: Latents) -> Decoding:
-        """Return the same picture as `KeypointModel.decode`, to within float rounding."""
+        """Return the same picture as `KeypointModel.decode`, to within float rounding.
+
+        Within `kpcore.drafting.drafting` it may be a rough one.
+        """
         ...
 
 

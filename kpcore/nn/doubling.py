@@ -151,7 +151,7 @@ class DoubledConvolution(nn.Module):
     def _convolve(self, tiles: Float[Tensor, "n T C"]) -> Float[Tensor, "16 T D"]:
         count = tiles.shape[1]
         spread = (self.spread @ tiles.flatten(1)).view(36, count, -1)
-        if self.rough is None or not is_drafting():
+        if self.rough is None or not is_drafting() or tiles.device.type != "cpu":
             product = torch.bmm(spread, self.weight)
         else:
             product = torch.bmm(spread.bfloat16(), self.rough).to(spread.dtype)

@@ -40,7 +40,7 @@ class DraftedConvolution(nn.Module):
 
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
         """Return the convolved maps."""
-        if not is_drafting() or maps.is_cuda:
+        if not is_drafting() or maps.device.type != "cpu":
             return self.exact(maps)
         halved = maps.to(torch.bfloat16, memory_format=torch.channels_last)
         return self.rough(halved).to(maps.dtype)

@@ -284,7 +284,7 @@ def open_data(
 def _require_meaning(choice: DataChoice) -> None:
     """Raise `InputError` for an option that this kind of data would ignore."""
     plain = DataChoice(choice.source)
-    if are_scenes(choice.source) and not Path(choice.source).exists():
+    if are_scenes(choice.source):
         given = [
             name
             for name in ("stride", "fit", "box")

@@ -80,6 +80,8 @@ class Engine:
         self._complaint = ""
         self._compared = 0.0
         self._meter = Meter()
+        self.makes_drafts = True
+        """Whether a moving hand may be answered roughly, where that is faster."""
         session.picture_wanted.connect(self._on_wanted)
         session.encoding_wanted.connect(self._on_encoding_wanted)
         self._worker = Worker(_KINDS, post, self._host.fall_back_to_cpu, self._complain, self._warn)
@@ -274,9 +276,12 @@ class Engine:
 
     def _decode(self, wanted: Wanted, reconstruction: Bytes | None) -> None:
         if self._host.is_open(wanted.model, wanted.media):
-            decoded = self._host.decode(wanted, reconstruction)
+            asked = wanted if self.makes_drafts else replace(wanted, final=True)
+            decoded = self._host.decode(asked, reconstruction)
             self._worker.post(self._on_decoded, wanted, decoded, self._host.device)
-            if decoded.tier == "draft" and self._worker.rests(RESTED_S):
+            if decoded.tier != "draft" or not self._worker.rests("decode", RESTED_S):
+                return
+            if wanted is self._newest:  # else it was taken back meanwhile
                 self._decode(replace(wanted, final=True), reconstruction)
 
     # -- answers, on the UI thread ----------------------------------------------------------------
@@ -452,7 +457,8 @@ class Engine:
         self._complaint = ""
         key = (wanted.model, wanted.media, wanted.frame)
         old, newest = self._compositor, self._newest
-        if wanted.frame == self._session.view.frame:
+        is_newer = old is None or old[0] != key or old[2] <= wanted.revision
+        if is_newer and wanted.frame == self._session.view.frame:
             self._compositor = key, decoded.compositor, wanted.revision
         shown = self._show("edited", key, self._picture(decoded, wanted.revision, wanted.frame))
         if shown and decoded.difference is not None:

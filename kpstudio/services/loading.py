@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,7 @@ from kpstudio.services.pixels import finished
 
 if TYPE_CHECKING:
     from kpcore.api import KeypointModel
+    from kpcore.latents import Latents
 
 
 def load(path: str, device: str) -> tuple[KeypointModel, bool]:
@@ -43,9 +47,10 @@ def warm_up(model: KeypointModel) -> bool:
     with torch.inference_mode():
         encoding = model.encode(blank)
         decode = model.decoder_for(encoding)
+        edits = _edits(encoding.latents)
 
         def draw() -> None:
-            finished(decode(encoding.latents).image)
+            finished(decode(next(edits)).image)
 
         if device.type == "cpu":
             choose_threads(draw, spare=1)
@@ -53,3 +58,11 @@ def warm_up(model: KeypointModel) -> bool:
         for _ in range(3):
             draw()
         return False
+
+
+def _edits(latents: Latents) -> Iterator[Latents]:
+    """Yield the latents with one particle at one new place after another, as a hand moves it."""
+    yield latents
+    for step in count():
+        place = (0.5 * math.sin(step), 0.5 * math.cos(step))
+        yield latents.with_rows("position", [0], [place]) if latents.count else latents

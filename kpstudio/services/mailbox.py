@@ -41,19 +41,22 @@ class Mailbox(Generic[T]):
     def is_waiting(self, kind: str) -> bool:
         """Return whether a request as urgent as `kind` or more waits, or everything is closed."""
         with self._condition:
-            if self._closed:
-                return True
-            for name, request in self._slots.items():
-                if request is not None:
-                    return True
-                if name == kind:
-                    return False
-        return False
+            return self._has_as_urgent(kind)
 
-    def stays_empty(self, seconds: float) -> bool:
-        """Wait; return whether nothing came and everything is open still."""
+    def rests(self, kind: str, seconds: float) -> bool:
+        """Wait; return whether no request as urgent as `kind` or more came, and all is open."""
         with self._condition:
-            return not self._condition.wait_for(self._has_work, seconds)
+            return not self._condition.wait_for(lambda: self._has_as_urgent(kind), seconds)
+
+    def _has_as_urgent(self, kind: str) -> bool:
+        if self._closed:
+            return True
+        for name, request in self._slots.items():
+            if request is not None:
+                return True
+            if name == kind:
+                return False
+        return False
 
     @property
     def is_closed(self) -> bool:

@@ -65,9 +65,9 @@ class Worker:
         """Return whether a task as urgent as `kind` or more waits, or everything is closed."""
         return self._mailbox.is_waiting(kind)
 
-    def rests(self, seconds: float) -> bool:
-        """Wait, in the thread; return whether nothing was asked for meanwhile."""
-        return self._mailbox.stays_empty(seconds)
+    def rests(self, kind: str, seconds: float) -> bool:
+        """Wait, in the thread; return whether no task as urgent as `kind` or more came."""
+        return self._mailbox.rests(kind, seconds)
 
     def post(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the UI thread call a function, unless it is closed by then."""

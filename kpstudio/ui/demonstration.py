@@ -61,6 +61,7 @@ class Demonstration(QObject):
         self._pressed = False
         self._began = self._asked = time.monotonic()
         self._problem = ""
+        window.engine.makes_drafts = False
         self._image = QImage()
         window.session.noticed.connect(self._on_notice)
         self._timer = QTimer(self, interval=5)
@@ -100,10 +101,10 @@ class Demonstration(QObject):
             self._finish("")
 
     def _is_settled(self) -> bool:
-        """Return whether the model's own picture of the present particles is there."""
+        """Return whether the exact picture of the present particles is there."""
         session = self._window.session
         picture = session.picture("edited")
-        if picture is None or picture.tier == "preview":
+        if picture is None or picture.tier != "exact":
             return False
         return picture.revision >= session.revision
 

@@ -136,7 +136,13 @@ class Clevrer:
     def picture(self, index: int) -> UInt8[ndarray, "H W 3"]:
         """Return a frame, 480 x 320 as distributed."""
         video, frame = self._frames[index]
-        return self._readers[video].frame(frame)
+        reader = self._readers[video]
+        if frame >= len(reader):
+            raise DataError(
+                f"'{self._videos[video].name}' ends after {len(reader)} frames and says that it "
+                f"has more; copy it again, or leave it out"
+            )
+        return reader.frame(frame)
 
     def labels(self, index: int) -> Labels:
         """Return the attributes of the objects in view."""

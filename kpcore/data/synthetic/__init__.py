@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 
 from kpcore.data.mnist import Digits, drawn_digits, read_digits
@@ -62,7 +63,12 @@ def scene_names() -> tuple[str, ...]:
 
 
 def are_scenes(spec: str) -> bool:
-    """Return whether `spec` names scenes, with or without the folder of their files."""
+    """Return whether `spec` names scenes, with or without the folder of their files.
+
+    A file or folder of that name is meant before the scenes are.
+    """
+    if Path(spec).exists():
+        return False
     name, colon, _ = spec.partition(":")
     return spec in SCENES or name in WITH_DIGITS or (bool(colon) and name in SCENES)
 

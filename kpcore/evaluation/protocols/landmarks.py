@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -120,8 +119,7 @@ def framing_of(subject: Subject) -> FramingRule:
     A box is in pixels of the files trained on; procedural scenes are shown whole.
     """
     rule = from_plain(FramingRule, subject.trained_on.get("framing") or {})
-    drawn = are_scenes(subject.data) and not Path(subject.data).exists()
-    return replace(rule, box=None) if drawn else rule
+    return replace(rule, box=None) if are_scenes(subject.data) else rule
 
 
 def spread(rows: Sequence[int], count: int) -> list[int]:

@@ -153,7 +153,7 @@ def _baseline(model: KeypointModel, path: Path, ours: str) -> RollOut:
 
 def _episodes(subject: Subject, options: PredictionOptions, frames: int) -> Iterable[Episode]:
     size = subject.model.capabilities.image_size
-    if are_scenes(subject.data) and not Path(subject.data).exists():
+    if are_scenes(subject.data):
         return procedural_episodes(subject.data, size[0], frames, options.clips, options.seed)
     trained_on = subject.trained_on
     return video_episodes(

@@ -50,7 +50,8 @@ class JudgeObjective(_Game):
         true, false = self._model.judge(batch.image).mean(), self._model.judge(made).mean()
         k = self._model.balance()
         gap = (self._config.diversity * true - false).detach()
-        self.memory["gap"] = gap
+        if torch.is_grad_enabled():  # pictures held out are judged too, and teach nothing
+            self.memory["gap"] = gap
         monitors = {"k": k, "convergence": true.detach() + gap.abs()}
         return self._report({"true": true, "generated": -k * false}, monitors)
 
@@ -90,7 +91,10 @@ class BalanceObjective(_Game):
 
     def __call__(self, batch: Batch, progress: Progress) -> LossReport:
         """Return a loss whose gradient is BEGAN's control step."""
-        return self._report({"balance": -self._model.balance.k * self._memory["gap"]})
+        k = self._model.balance.k
+        # a run from before gaps were kept may be resumed here; its first step is none
+        gap = self._memory.get("gap", torch.zeros_like(k))
+        return self._report({"balance": -k * gap})
 
 
 def generator_phases(model: LandmarkGenerator, config: GeneratorConfig) -> Sequence[Phase]:

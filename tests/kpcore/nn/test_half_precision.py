@@ -42,7 +42,7 @@ def test_a_doubling_is_rounded_in_drafts(
     with drafting():
         rough = layer(maps)
     assert 1e-4 < float((rough - exact).std() / exact.std()) < 0.05
-    assert torch.equal(layer(maps), exact)
+    assert torch.allclose(layer(maps), exact, atol=1e-6)
 
 
 def test_small_convolutions_and_slow_processors_go_without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,6 +161,58 @@ def test_a_moving_hand_is_answered_by_drafts_and_a_resting_one_exactly(
     assert "draft" not in [tier for tier, revision in tiers if revision > held]
 
 
+def drafting_bench(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr("kpcore.drafting.gains_by_drafts", lambda work: True)
+    return make_bench()
+
+
+def tier_of(bench: Bench) -> str:
+    shown = bench.session.picture("edited")
+    assert shown is not None
+    return shown.tier
+
+
+def test_a_resting_hand_gets_the_exact_picture_though_lesser_work_waits(
+    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = drafting_bench(make_bench, monkeypatch)
+    bench.open(tiny, picture)
+    bench.session.preview(move(0, 0.4, 0.0))
+    bench.engine.later(lambda host: None)  # a piece of a roll-out, which may wait
+    bench.wait(lambda: bench.is_exact)
+
+
+def test_an_edit_that_is_taken_back_while_its_draft_rests_is_not_decoded_again(
+    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kpcore.drafting.gains_by_drafts", lambda work: True)
+    monkeypatch.setattr("kpstudio.services.engine.RESTED_S", 1.0)
+    host = GatedHost()
+    bench = make_bench(host)
+    bench.open(tiny, picture)
+    bench.session.preview(move(0, 0.4, 0.0))
+    bench.wait(lambda: tier_of(bench) == "draft")
+    bench.session.cancel()
+    bench.wait(lambda: bench.is_exact)
+    finished: list[bool] = []
+    bench.engine.later(lambda _: finished.append(True))  # after the rest, for it is less urgent
+    bench.wait(lambda: finished)
+    assert len(host.decoded) == 1
+
+
+def test_a_film_of_a_script_has_no_drafts(
+    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = drafting_bench(make_bench, monkeypatch)
+    bench.open(tiny, picture)
+    bench.engine.makes_drafts = False
+    tiers: list[str] = []
+    bench.session.picture_changed.connect(lambda role, shown: tiers.append(shown.tier))
+    bench.session.preview(move(0, 0.4, 0.0))
+    bench.wait(lambda: bench.is_exact)
+    assert "draft" not in tiers
+
+
 def test_no_drafts_where_they_are_not_faster(
     make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

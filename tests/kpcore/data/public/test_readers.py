@@ -414,6 +414,17 @@ def test_clevrer_is_opened_without_reading_its_videos_through(
     assert len(open_labelled(f"clevrer:{tmp_path}")) == 3
 
 
+def test_a_video_of_clevrer_that_claims_more_than_it_has_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film(tmp_path / "video_00000.mp4", 20)
+    monkeypatch.setattr("kpcore.data.public.clevr.claimed_frames", lambda path: 40)
+    clips = open_labelled(f"clevrer:{tmp_path}")
+    assert len(clips) == 5
+    with pytest.raises(DataError, match=r"video_00000\.mp4' ends after 20 frames"):
+        clips.picture(4)
+
+
 def test_single_pictures_make_no_windows_of_several_frames(celeba: Path) -> None:
     spec = f"celeba:{celeba}"
     with pytest.raises(DataError, match=r"3.*flow.*single pictures; give") as told:

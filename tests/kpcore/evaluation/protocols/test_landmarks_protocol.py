@@ -91,9 +91,15 @@ def test_options_out_of_range_are_refused() -> None:
         replace(LandmarkOptions(), pictures=1)
 
 
-def test_pictures_are_framed_by_the_box_trained_on_but_scenes_are_shown_whole() -> None:
+def test_pictures_are_framed_by_the_box_trained_on_but_scenes_are_shown_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     framing = {"framing": {"fit": "crop", "box": [16, 16, 112, 112]}}
     toy, checkpoint = Toy(ToyConfig()), Path("model.safetensors")
     files = framing_of(Subject(toy, checkpoint, "landmarks:faces", framing))
     assert files.box == (16, 16, 112, 112)
-    assert framing_of(Subject(toy, checkpoint, "cartoon-faces", framing)).box is None
+    scenes = Subject(toy, checkpoint, "cartoon-faces", framing)
+    assert framing_of(scenes).box is None
+    Path("cartoon-faces").mkdir()
+    assert framing_of(scenes).box == (16, 16, 112, 112), "a folder of that name comes first"

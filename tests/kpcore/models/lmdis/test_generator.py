@@ -75,6 +75,16 @@ def test_k_grows_while_generated_pictures_are_too_easy(model, monkeypatch) -> No
         assert float(model.balance.k.grad) * sign > 0.0, "descent on it raises k, or lowers it"
 
 
+def test_held_out_pictures_do_not_move_k(model: LandmarkGenerator) -> None:
+    judge, _, balance = generator_phases(model, TINY)
+    with torch.no_grad():
+        judge.objective(Batch(torch.rand(2, 3, 32, 32)), NOW)
+    assert not judge.memory
+    balance.objective(Batch(torch.rand(2, 3, 32, 32)), NOW).total.backward()
+    assert model.balance.k.grad is not None
+    assert float(model.balance.k.grad) == 0.0
+
+
 def test_sizes_are_the_landmark_models_and_odd_ones_are_refused(model) -> None:
     assert model.capabilities.image_size == (32, 32)
     assert model.capabilities.particles == 4
