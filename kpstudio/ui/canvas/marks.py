@@ -95,7 +95,7 @@ class MarkReader:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._spread_of: tuple[object, object] | None = None
+        self._spread_of: tuple[object, object, int] | None = None
         self._sigmas: list[Point] | None = None
         self._certainty: list[float] = []
         self._presence: list[float] | None = None
@@ -149,10 +149,10 @@ class MarkReader:
         return tuple(marks)
 
     def _read_spread(self, latents: Latents) -> None:
-        of = self._spread_of
-        if of and of[0] is latents.position_log_var and of[1] is latents.presence:
+        of, now = self._spread_of, (latents.position_log_var, latents.presence, latents.count)
+        if of and of[0] is now[0] and of[1] is now[1] and of[2] == now[2]:
             return
-        self._spread_of = latents.position_log_var, latents.presence
+        self._spread_of = now
         self._sigmas = _sigmas(latents)
         presence = latents.rows("presence")
         self._presence = presence

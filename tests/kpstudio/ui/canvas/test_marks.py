@@ -9,7 +9,9 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QImage
 
 from kpcore.api import Encoding
+from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
+from kpstudio.session.document import ModelInfo
 from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
 from kpstudio.session.session import Session
 from kpstudio.ui.canvas.mapping import Viewport
@@ -185,3 +187,14 @@ def test_fewer_decoded_particles_keep_their_own_colours() -> None:
     maps = np.zeros((2, 2, 2), np.uint8)
     extras = Extras({"masks": maps, "glimpses": np.zeros((2, 2, 2, 4), np.uint8)}, (1, 4), (1, 4))
     assert sorted(extras.glimpse_rows) == [1, 4]
+
+
+def test_another_model_with_more_particles_and_no_spread_either_is_read_anew() -> None:
+    session = open_session(POSITIONS, presence="none", uncertainty=False)
+    reader = MarkReader(session)
+    for key, count in ((1, 2), (2, 7), (3, 3)):
+        info = ModelInfo(key, "m", "m", "Fake", Capabilities((32, 32), count))
+        session.open_model(info)
+        latents = Latents(torch.rand(1, count, 2) - 0.5, Topology.flat(count))
+        assert session.receive_encoding(key, 1, 0, Encoding(latents))
+        assert len(reader.read("edited")) == count
