@@ -189,11 +189,10 @@ class PictureView(QWidget):
         width, height = size or (self.width(), self.height())
         if self._frame_image.size() != QSize(width, height):
             self._frame_image = QImage(width, height, QImage.Format.Format_RGB32)
-        painter = QPainter(self._frame_image)
-        viewport = self._renderer.viewport(self._links.framing, (width, height))
-        marks = self._current_marks()
-        self._renderer.paint(painter, (width, height), viewport, marks, self._look())
-        painter.end()
+        with QPainter(self._frame_image) as painter:
+            viewport = self._renderer.viewport(self._links.framing, (width, height))
+            marks = self._current_marks()
+            self._renderer.paint(painter, (width, height), viewport, marks, self._look())
         return np.frombuffer(self._frame_image.constBits(), np.uint8).reshape(height, width, 4)
 
     # -- what the session says -------------------------------------------------------------------
@@ -300,22 +299,21 @@ class PictureView(QWidget):
         if not self._is_expected:  # part of it, or into a picture that somebody takes of it
             self._shown = None
         self._is_expected = False
-        painter = QPainter(self)
-        view = (float(self.width()), float(self.height()))
-        viewport = self.viewport
-        part = QRectF(event.region().boundingRect())
-        self._renderer.paint(painter, view, viewport, self._current_marks(), self._look(), part)
-        picture = self._session.picture(self._renderer.shown_role)
-        if picture is None:
-            sentence = empty_sentence(self._session, self._role)
-            paint_sentence(painter, view, sentence, self._colours, small=self._small)
-        band = self.band
-        if band is not None:
-            paint_band(painter, band, self._colours)
-        title = TITLES["input"] if self._session.view.show_original else self._title
-        paint_chip(painter, title, self.font(), view[0])
-        paint_frame(painter, view, self._colours, focused=self.has_ring)
-        painter.end()
+        with QPainter(self) as painter:
+            view = (float(self.width()), float(self.height()))
+            viewport = self.viewport
+            part = QRectF(event.region().boundingRect())
+            self._renderer.paint(painter, view, viewport, self._current_marks(), self._look(), part)
+            picture = self._session.picture(self._renderer.shown_role)
+            if picture is None:
+                sentence = empty_sentence(self._session, self._role)
+                paint_sentence(painter, view, sentence, self._colours, small=self._small)
+            band = self.band
+            if band is not None:
+                paint_band(painter, band, self._colours)
+            title = TITLES["input"] if self._session.view.show_original else self._title
+            paint_chip(painter, title, self.font(), view[0])
+            paint_frame(painter, view, self._colours, focused=self.has_ring)
         self.painted.emit(picture)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -11,9 +11,10 @@ from kpstudio.ui.canvas.mapping import Viewport
 from kpstudio.ui.canvas.marks import Mark
 from kpstudio.ui.canvas.palette import colour_of
 
-WIDTH = 1.8
-_CORE_AT, _LIVELY_CORE = (-0.4, 0.4), (-0.9, 0.0, 0.9)
-_HALO_AT, _LIVELY_HALO = (-1.5, 1.5), (-2.0, 2.0)
+WIDTH = 2.2
+_CORE_AT, _LIVELY_CORE = (-0.7, 0.0, 0.7), (-1.2, -0.4, 0.4, 1.2)
+_HALO_AT, _LIVELY_HALO = (-1.6, 1.6), (-2.2, 2.2)
+"""Close enough that slanting lines, which are thinner across, leave nothing between them."""
 _HALO = QColor(24, 24, 28)
 """Not transparent: a line that is blended with what it lies on takes twelve times as long."""
 

@@ -100,27 +100,28 @@ class FilmStrip(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint pictures and their steps."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        palette = self.palette()
-        marked = self._marked()
-        for index, step in enumerate(self.steps):
-            box = QRect(index * (_SIDE + _GAP) + 2, 2, _SIDE, _SIDE)
-            painter.fillRect(box, palette.color(QPalette.ColorRole.Base))
-            image = self._images.get(step)
-            if image is not None:
-                painter.drawImage(box, image)
-            if index == marked:
-                ring = QPen(palette.color(QPalette.ColorRole.Accent), 2)
-                painter.setPen(ring)
-                painter.drawRect(box)
-            role = (
-                QPalette.ColorRole.Text if index == marked else QPalette.ColorRole.PlaceholderText
-            )
-            painter.setPen(palette.color(role))
-            label = QRect(box.left() - _GAP // 2, box.bottom() + 2, _SIDE + _GAP, _LABEL)
-            painter.drawText(label, Qt.AlignmentFlag.AlignCenter, f"{step:,}")
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            palette = self.palette()
+            marked = self._marked()
+            for index, step in enumerate(self.steps):
+                box = QRect(index * (_SIDE + _GAP) + 2, 2, _SIDE, _SIDE)
+                painter.fillRect(box, palette.color(QPalette.ColorRole.Base))
+                image = self._images.get(step)
+                if image is not None:
+                    painter.drawImage(box, image)
+                if index == marked:
+                    ring = QPen(palette.color(QPalette.ColorRole.Accent), 2)
+                    painter.setPen(ring)
+                    painter.drawRect(box)
+                role = (
+                    QPalette.ColorRole.Text
+                    if index == marked
+                    else QPalette.ColorRole.PlaceholderText
+                )
+                painter.setPen(palette.color(role))
+                label = QRect(box.left() - _GAP // 2, box.bottom() + 2, _SIDE + _GAP, _LABEL)
+                painter.drawText(label, Qt.AlignmentFlag.AlignCenter, f"{step:,}")
 
     def _marked(self) -> int:
         """Place of the last shown snapshot not after the step."""

@@ -60,16 +60,15 @@ class ProbePicture(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint picture, particles and title."""
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self._colours.canvas))
-        if self._image is not None:
-            box = self._box(self._image)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(box, self._image)
-            self._paint_particles(painter, box)
-        paint_chip(painter, self._title, self.font(), self.width())
-        paint_frame(painter, (self.width(), self.height()), self._colours, focused=False)
-        painter.end()
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(self._colours.canvas))
+            if self._image is not None:
+                box = self._box(self._image)
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+                painter.drawImage(box, self._image)
+                self._paint_particles(painter, box)
+            paint_chip(painter, self._title, self.font(), self.width())
+            paint_frame(painter, (self.width(), self.height()), self._colours, focused=False)
 
     def _box(self, image: QImage) -> QRectF:
         scale = min(self.width() / image.width(), self.height() / image.height())

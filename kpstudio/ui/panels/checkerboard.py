@@ -43,21 +43,20 @@ class GlimpseView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the board and the glimpse."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        shape = QPainterPath()
-        shape.addRoundedRect(area, 6, 6)
-        painter.setClipPath(shape)
-        painter.setBrushOrigin(QPointF(0, 0))
-        painter.fillRect(area, QBrush(_board(self._tokens)))
-        if not self._image.isNull():
-            painter.drawImage(area, self._image)
-        painter.setClipping(False)
-        painter.setPen(QColor(self._tokens.line))
-        painter.drawPath(shape)
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+            shape = QPainterPath()
+            shape.addRoundedRect(area, 6, 6)
+            painter.setClipPath(shape)
+            painter.setBrushOrigin(QPointF(0, 0))
+            painter.fillRect(area, QBrush(_board(self._tokens)))
+            if not self._image.isNull():
+                painter.drawImage(area, self._image)
+            painter.setClipping(False)
+            painter.setPen(QColor(self._tokens.line))
+            painter.drawPath(shape)
 
 
 def _board(tokens: Tokens) -> QPixmap:

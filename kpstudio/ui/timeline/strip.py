@@ -65,14 +65,15 @@ class Strip(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the frames, then the playhead."""
-        painter = QPainter(self)
-        painter.setClipRect(event.rect())
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self.paint_frames(painter)
-        x = self.axis.x_of(self.session.view.frame)
-        if -1 <= x <= self.width() + 1:
-            painter.fillRect(QRectF(x - 0.75, 0, 1.5, self.height()), QColor(self.tokens.accent))
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setClipRect(event.rect())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self.paint_frames(painter)
+            x = self.axis.x_of(self.session.view.frame)
+            if -1 <= x <= self.width() + 1:
+                painter.fillRect(
+                    QRectF(x - 0.75, 0, 1.5, self.height()), QColor(self.tokens.accent)
+                )
 
     def area(self) -> QRectF:
         """Return the part of the strip that belongs to frames."""

@@ -5,9 +5,10 @@ import sys
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
+from pytestqt.exceptions import capture_exceptions
 
 from kpstudio.session.document import MediaInfo
 from kpstudio.session.edits import MoveParticles
@@ -327,3 +328,21 @@ def test_an_empty_canvas_says_what_to_do(show) -> None:
     image = canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
     pixels = np.frombuffer(image.constBits(), np.uint8)
     assert pixels.max() > 120
+
+
+def test_a_paint_that_fails_leaves_no_painter_behind(
+    show, qtbot, session: Session, monkeypatch
+) -> None:
+    canvas, painters = show(session), []
+
+    def fail(painter: QPainter, *_: object) -> None:
+        painters.append(painter)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken, capture_exceptions():
+        broken.setattr(canvas._renderer, "paint", fail)
+        canvas.update()
+        qtbot.waitUntil(lambda: bool(painters))
+    assert not painters[0].isActive(), "a widget that is painted for ever takes Qt down"
+    with qtbot.waitSignal(canvas.painted):
+        canvas.update()
