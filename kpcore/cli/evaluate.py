@@ -48,7 +48,13 @@ class Evaluate:
             tuple[Path, ...], tyro.conf.arg(metavar="[CHECKPOINT ...]", help_behavior_hint="")
         ]
     ] = ()
-    protocol: Annotated[str, tyro.conf.arg(metavar="NAME")] = "prediction"
+    protocol: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="NAME",
+            help_behavior_hint="(default: prediction of what predicts, else locality)",
+        ),
+    ] = None
     data: Annotated[
         str | None, tyro.conf.arg(metavar="SPEC", help_behavior_hint="(default: as trained on)")
     ] = None
@@ -71,29 +77,30 @@ class Evaluate:
         if not self.checkpoints:
             _print_protocols(console)
             return 0
-        protocols.get(self.protocol)
+        name = self.protocol or _usual(self.checkpoints[0])
+        protocols.get(name)
         failures: dict[Path, str] = {}
         if len(self.checkpoints) == 1:
-            report = self._judge(self.checkpoints[0])
+            report = self._judge(self.checkpoints[0], name)
         else:
             reports: dict[Path, Report] = {}
             for path in self.checkpoints:
                 try:
-                    reports[path] = self._judge(path)
+                    reports[path] = self._judge(path, name)
                 except KpError as error:
                     failures[path] = str(error)
-            report = compare(self.protocol, reports, failures)
+            report = compare(name, reports, failures)
         print_report(report, console)
         if self.out is not None:
             names = ", ".join(str(path) for path in write(report, self.out))
             console.print(f"written: {names}", markup=False)
         return 1 if failures else 0
 
-    def _judge(self, path: Path) -> Report:
+    def _judge(self, path: Path, name: str) -> Report:
         from kpcore.configuration import override
         from kpcore.evaluation import protocols
 
-        protocol = protocols.get(self.protocol)
+        protocol = protocols.get(name)
         options = override(protocol.options(), self.set)
         model = checkpoint.load(path, self.device)
         trained_on = model.manifest.data if model.manifest else {}
@@ -104,8 +111,13 @@ class Evaluate:
                 f"--data"
             )
         subject = protocols.Subject(model, path, data, dict(trained_on))
-        with Console(stderr=True).status(f"{self.protocol}: measuring {path.name} on {data}"):
+        with Console(stderr=True).status(f"{name}: measuring {path.name} on {data}"):
             return protocol.run(subject, options)
+
+
+def _usual(path: Path) -> str:
+    """Return the protocol of a checkpoint for which none is named."""
+    return "prediction" if checkpoint.load(path).capabilities.video_history else "locality"
 
 
 def _print_protocols(console: Console) -> None:

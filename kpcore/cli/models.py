@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from tyro.conf import Positional
 
@@ -35,7 +35,8 @@ class Models:
         if self.family is not None:
             _print_fields(registry.get(self.family), console)
             return 0
-        table = Table("family", "preset", "weights", "what")
+        whole = (Column(head, no_wrap=True) for head in ("family", "preset", "weights"))
+        table = Table(*whole, "what")
         for name in registry.FAMILIES:
             family = registry.get(name)
             for index, (preset, value) in enumerate(family.presets.items()):

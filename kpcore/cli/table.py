@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
+from rich.table import Column
 from rich.table import Table as Grid
 from rich.text import Text
 from tyro.conf import Positional, UseAppendAction
@@ -67,9 +68,11 @@ class Table:
 
         console = Console(highlight=False, soft_wrap=True)
         if self.name is None:
-            grid = Grid("table", "paper", "what", "rows")
+            grid = Grid(
+                Column("table", no_wrap=True), "paper", "what", Column("rows", no_wrap=True)
+            )
             for name, study in TABLES.items():
-                rows = ", ".join(row.name for row in study.rows)
+                rows = "\n".join(row.name for row in study.rows)
                 grid.add_row(*map(Text, (name, study.source, study.title, rows)))
             console.print(grid)
             return 0

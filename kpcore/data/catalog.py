@@ -85,6 +85,11 @@ def open_source(
         return LabelledImages(
             spec, size, split=split, stride=stride, framing=framing, window=window
         )
+    if ":" not in spec and (Path(spec).suffix or len(Path(spec).parts) > 1):
+        raise DataError(
+            f"there is no file or folder '{spec}'; give the path of a video or of a folder of "
+            f"images or videos, or the name of a data set (one that is unknown lists all)"
+        )
     raise DataError(
         f"there is no data '{spec}'; give the path of a video or of a folder of images or videos, "
         f"{known_data(spec)}"

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kpcore.api import Encoding, KeypointModel
-from kpcore.errors import CapabilityError
+from kpcore.errors import CapabilityError, DataError
 from kpcore.evaluation.quality import psnr_db
 from kpcore.geometry.coordinates import pixel_centres
 
@@ -58,6 +58,7 @@ def measure(
 
     Raises:
         CapabilityError: The model's particles cannot be moved.
+        DataError: No particle is present in any of the pictures.
     """
     if not model.capabilities.movable:
         raise CapabilityError("this model's particles cannot be moved, so nothing can be measured")
@@ -79,7 +80,12 @@ def measure(
                 close, away = _change(before, after, here, there)
                 near.append(close)
                 elsewhere.append(away)
-    mean = [float(np.mean(values)) if values else float("nan") for values in (near, elsewhere)]
+    if not near:
+        raise DataError(
+            "no particle is present inside any of these pictures, so none could be moved; judge "
+            "other pictures, or a model that was trained for longer"
+        )
+    mean = [float(np.mean(values)) for values in (near, elsewhere)]
     return LocalityFigures(
         psnr_db=float(np.mean(psnr)),
         near=255.0 * mean[0],

@@ -171,9 +171,7 @@ class StatusBar(QStatusBar):
         if self._session.picture("edited") is None:
             return ""
         took = timings.preview_ms if timings.tier == "preview" else timings.decode_ms
-        text = f"{timings.tier} · {took:.0f} ms"
-        if timings.tier == "preview":
-            text = f"preview · {took:.1f} ms"
+        text = f"{timings.tier} · {took:.{1 if took < 10 else 0}f} ms"
         if self._session.in_gesture and timings.frames_per_s >= 2:
             text += f" · {timings.frames_per_s:.0f} fps"
         return text

@@ -118,7 +118,12 @@ def test_what_cannot_be_judged_is_refused_in_one_sentence(predictor, tmp_path, c
     checkpoint.save(
         image, family.build(config), checkpoint.Manifest("dlp-compact", to_plain(config))
     )
-    assert "predicts no video" in refused(capsys, image, "--data", "shapes")
+    assert "predicts no video" in refused(
+        capsys, image, "--data", "shapes", "--protocol", "prediction"
+    )
+    assert "no particle is present" in refused(
+        capsys, image, "--data", "shapes", "--set", "pictures=2"
+    ), "a model of stills is judged by what its edits change"
     assert "with --data" in refused(capsys, image)
     baseline = ["--set", f"baseline={image}", "--set", "steps=2"]
     assert "predicts no video" in refused(capsys, predictor, *baseline)

@@ -26,7 +26,7 @@ from kpcore.nn.row_cache import RowCache
 
 
 class CompactDLP(KeypointModel):
-    """Particles with glimpses over a background, in half a million weights.
+    """Particles with glimpses over a background, in one and a half million weights.
 
     After the Object model of Deep Latent Particles (Daniel and Tamar, ICML 2022), made so that a
     small machine trains it in under an hour. Kept: particles with position, log-variance, feature

@@ -118,7 +118,7 @@ class MarkReader:
         homes, known = positions, frozenset[int]()
         if original is not None and original is not latents:
             homes = _points(original)
-            known = _with_a_home(original.rows("presence"), self._presence, latents.count)
+            known = _with_a_home(original.rows("presence"), latents.count)
         kept = document.kept(frame)
         numbers = self._session.scene.numbers(frame)
         matched = self._session.scene.is_matched(frame)
@@ -180,13 +180,9 @@ def nearest_mark(
     return found
 
 
-def _with_a_home(
-    was: Sequence[float] | None, here: Sequence[float] | None, count: int
-) -> frozenset[int]:
+def _with_a_home(was: Sequence[float] | None, count: int) -> frozenset[int]:
     """Return the rows that were encoded at a place; not those that came on since, as copies do."""
-    if was is None or here is None:
-        return frozenset(range(count))
-    return frozenset(row for row in range(count) if was[row] >= OFF or here[row] < OFF)
+    return frozenset(row for row in range(count) if was is None or was[row] >= OFF)
 
 
 def _points(latents: Latents) -> list[Point]:

@@ -47,7 +47,7 @@ def test_an_unknown_name_suggests_the_nearest():
 
 
 def test_a_missing_path_names_what_is_accepted():
-    with pytest.raises(DataError, match=r"path of a video or of a folder.*traffic"):
+    with pytest.raises(DataError, match=r"film.mp4.*path of a video or of a folder.*name"):
         open_source("/no/such/film.mp4", (32, 32))
 
 

@@ -66,6 +66,10 @@ def test_a_copy_takes_a_row_that_is_off_and_looks_the_same(session):
     assert session.history.entries[-1].label == "Duplicate particle 2"
     (mark,) = (mark for mark in MarkReader(session).read("edited") if mark.row == 4)
     assert mark.home is None, "it never lay elsewhere"
+    session.commit(SetPresence(0, (4,), (0.0,)))
+    (mark,) = (mark for mark in MarkReader(session).read("edited") if mark.row == 4)
+    assert mark.home is None, "nor does it when it is deleted again"
+    session.undo()
     session.undo()
     assert session.latents.equals(session.document.original(0))
     session.redo()
