@@ -304,9 +304,11 @@ class Engine:
         self.clip.forget()
         self._compositor = self._newest = None
         self._report(device=device, cache_mb=0.0)
-        if model is not None:
+        if model is not None and media is not None:
+            self._session.open_pair(model, media)
+        elif model is not None:
             self._session.open_model(model)
-        if media is not None:
+        elif media is not None:
             self._session.open_media(media)
         document = self._session.document
         self.clip.open(document, self._linker, self._frames.has_room_for)

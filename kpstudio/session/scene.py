@@ -46,7 +46,7 @@ class Scene:
         branches = self.document.branches
         return (
             comparison.mode == "off"
-            or not branches
+            or all(branch.key != comparison.second for branch in branches)
             or any(b.key == comparison.second and frame in b.frames for b in branches)
         )
 

@@ -131,13 +131,21 @@ class Session:
         """Make `model` the open one; encodings and edits of another model are left behind."""
         self._start(Document(model=model, media=self.document.media))
 
+    def open_pair(self, model: ModelInfo, media: MediaInfo) -> None:
+        """Make both the open ones at once, so that nothing sees one beside what was open before."""
+        self._to_first_frame()
+        self._start(Document(model=model, media=media))
+
     def open_media(self, media: MediaInfo | None) -> None:
         """Make `media` the open one, at its first frame."""
+        self._to_first_frame()
+        self._start(Document(model=self.document.model, media=media))
+
+    def _to_first_frame(self) -> None:
         self._view = replace(
             self._view, frame=0, selection=frozenset(), hovered=None, playing=False
         )
         self.view_changed.emit(self._view)
-        self._start(Document(model=self.document.model, media=media))
 
     def _start(self, document: Document) -> None:
         self._pending = self._pending_edit = None

@@ -39,6 +39,7 @@ class CompareView(QWidget):
         self._session = session
         self._links = LinkedViews(self)
         self._arranged: tuple[Role, bool] | None = None
+        self._media = session.document.media.key if session.document.media else 0
         self._canvases: dict[Role, Canvas] = {}
         main = session.view.main
         for role in sorted(ROLES, key=lambda role: role != main):
@@ -99,6 +100,10 @@ class CompareView(QWidget):
             self._arrange()
 
     def _on_document(self, document: Document) -> None:
+        media = document.media.key if document.media else 0
+        if media != self._media:
+            self._media = media
+            self._links.fit()
         if not self._session.in_gesture:
             self._arrange()
 

@@ -178,7 +178,7 @@ class Files:
         if shipped.frame:
             self._window.session.update_view(frame=shipped.frame)
         if shipped.begin == "predict":
-            self._window.predicting.predict()
+            self._window.predicting.begin()
 
     def demo_choices(self) -> list[Choice]:
         """Return the demos of this installation."""

@@ -51,6 +51,7 @@ class Predicting(QObject):
         self.predictions = Predictions(window.session, window.engine)
         self.view: ComparisonView | None = None
         self._waiting: tuple[Kind, int] | None = None
+        self._is_beginning = False
         self._followed: tuple[str, int] | None = None
         self._export: BranchExport | None = None
         self._was_shown = self._was_going = False
@@ -118,12 +119,18 @@ class Predicting(QObject):
         return any(roll is not None and roll.state in ("waiting", "rolling") for roll in rolls)
 
     # -- asking for futures ----------------------------------------------------------------------
+    def begin(self) -> None:
+        """Roll the particles of the shown frame out as a part of what is opened, not as an edit."""
+        self._is_beginning = True
+        self.predict()
+
     def predict(self) -> None:
         """Roll the particles of the shown frame out."""
         self._ask("predict", self._session.view.frame)
 
     def what_if(self) -> None:
         """Compare the future of the encoded particles with that of the edited ones."""
+        self._is_beginning = False
         self._ask("what-if", self._session.view.frame)
 
     def _ask(self, kind: Kind, frame: int) -> None:
@@ -131,6 +138,7 @@ class Predicting(QObject):
         why = why_not(document, frame)
         if why or document.model is None:
             session.notify(why)
+            self._is_beginning = False
             return
         if session.in_gesture:
             session.commit()
@@ -152,6 +160,9 @@ class Predicting(QObject):
         edit = AddBranch(key, f"Prediction {key[1:]}", frames, self._panel.steps.value())
         if self._commit(edit):
             self._compare(key, TRUTH, "side")
+            if self._is_beginning:
+                self._session.mark_saved()
+        self._is_beginning = False
 
     def _add_what_if(self, frames: tuple[int, ...]) -> None:
         document = self._session.document

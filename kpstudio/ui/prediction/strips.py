@@ -78,6 +78,7 @@ class CurveStrip(Strip):
         predictions.pictured.connect(self._soon)
         session.document_changed.connect(self._soon)
         session.view_changed.connect(self._soon)
+        self._told_at = session.view.frame
         self.hide()
 
     def find_curves(self) -> tuple[Curve, ...]:
@@ -97,8 +98,9 @@ class CurveStrip(Strip):
         """Look at the futures again."""
         is_on = self.session.view.comparison.mode != "off"
         curves = self.find_curves() if is_on else ()
-        if curves != self.curves:
-            self.curves = curves
+        frame = self.session.view.frame
+        if curves != self.curves or frame != self._told_at:  # the legend tells values at a frame
+            self.curves, self._told_at = curves, frame
             self.update()
         many = sum(len(curve.points) for curve in curves) > MANY
         self._rest.setInterval(LONG_REST_MS if many else REST_MS)
@@ -154,7 +156,7 @@ class CurveStrip(Strip):
 
     def range_of(self, values: list[float]) -> tuple[float, float]:
         """Return the values at the bottom and the top of the strip."""
-        return 0.0, max(1e-6, max(values, default=1.0))
+        return 0.0, max(0.1, max(values, default=1.0))
 
     def _paint_curve(
         self, painter: QPainter, curve: Curve, ends: tuple[float, float], top: float

@@ -9,7 +9,7 @@ import torch
 from kpcore.api import Encoding
 from kpcore.capabilities import Capabilities
 from kpcore.latents import Latents, Topology
-from kpstudio.session.document import MediaInfo, ModelInfo
+from kpstudio.session.document import Document, MediaInfo, ModelInfo
 from kpstudio.session.edits import (
     KeepTop,
     MoveParticles,
@@ -202,3 +202,20 @@ def test_an_edit_of_a_frame_that_lost_its_context_asks_for_it_and_is_kept() -> N
     assert pictures[-1].latents.rows("position")[0] == [0.25, 0.25]
     session.undo()
     assert session.latents.equals(latents(1))
+
+
+def test_a_pair_is_never_seen_half_beside_what_was_open(session: Session) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def note(document: Document) -> None:
+        assert document.model is not None
+        assert document.media is not None
+        seen.append((document.model.title, document.media.name))
+
+    session.document_changed.connect(note)
+    session.update_view(frame=1)
+    seen.clear()
+    model = ModelInfo(2, "n", "n", "Fake", Capabilities((32, 32), COUNT))
+    session.open_pair(model, MediaInfo(2, "w", "w", "video", 4))
+    assert set(seen) == {("n", "w")}
+    assert session.view.frame == 0

@@ -6,9 +6,11 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from kpstudio.session.document import MediaInfo
 from kpstudio.session.edits import MoveParticles
 from kpstudio.session.pictures import Picture
 from kpstudio.session.session import Session
+from kpstudio.ui.canvas.mapping import Framing
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.compare import CompareView, psnr
 
@@ -42,6 +44,16 @@ def test_a_grid_shows_equals(compare: CompareView) -> None:
     sizes = {(compare.canvas(role).width(), compare.canvas(role).is_small) for role in
              ("input", "reconstruction", "edited", "difference")}  # fmt: skip
     assert sizes == {(420, False)}
+
+
+def test_other_media_are_shown_whole_and_another_frame_as_before(compare: CompareView) -> None:
+    session, links = compare.main.session, compare.links
+    compare.main.zoom(3.0, QPointF(50, 60))
+    near = links.framing
+    session.update_view(frame=1)
+    assert links.framing == near
+    session.open_media(MediaInfo(2, "w", "w", "image", 1))
+    assert links.framing == Framing()
 
 
 def test_all_canvases_zoom_together(compare: CompareView) -> None:

@@ -65,6 +65,40 @@ def test_undo_takes_the_branch_back_and_the_canvases_return(predicted, session):
     assert done(predicted, "b1")
 
 
+def test_undo_of_one_of_two_futures_gives_the_particles_back(predicted, session, wait):
+    wait(lambda: session.view.frame == 10)
+    session.update_view(frame=4)
+    predicted.predicting.what_if()
+    assert session.view.comparison.second == session.document.branches[-1].key
+    session.undo()
+    assert [branch.name for branch in session.document.branches] == ["Prediction 1"]
+    assert predicted.stack.currentWidget() is predicted.compare
+    session.update_view(frame=5)
+    wait(lambda: session.document.encoded.get(5) is not None)
+    assert session.latents is not None
+    assert session.scene.latents is not None, "the table shows what the canvas shows"
+    assert predicted.docks.particles.isEnabled()
+
+
+def test_what_a_demo_predicts_by_itself_is_no_edit(studio, session, wait):
+    studio.predicting.begin()
+    wait(lambda: session.document.branches)
+    assert session.is_saved
+    session.commit(UP)
+    studio.predicting.what_if()
+    wait(lambda: len(session.document.branches) == 2)
+    assert not session.is_saved
+
+
+def test_the_legend_tells_the_values_of_the_shown_frame(predicted, session, wait, monkeypatch):
+    error = predicted.predicting.strips[0]
+    wait(lambda: not error.isHidden() and session.view.frame == 10 and error._told_at == 10)
+    repainted = []
+    monkeypatch.setattr(error, "update", lambda *part: repainted.append(part))
+    session.update_view(frame=8)
+    wait(lambda: () in repainted)
+
+
 def test_the_curves_show_the_error_and_then_the_divergence(predicted, session, wait):
     error, divergence, spread = predicted.predicting.strips
     wait(lambda: not error.isHidden())
