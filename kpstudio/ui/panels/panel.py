@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from kpstudio.session.session import Session
-from kpstudio.ui.theme import Tokens, icon, scaled
+from kpstudio.ui.theme import GRID, Tokens, icon, scaled
 
 if TYPE_CHECKING:
     from kpcore.capabilities import Capabilities
@@ -21,10 +30,14 @@ class Panel(QWidget):
     Attributes:
         key: Stable name, also of its dock.
         title: Shown as its head.
+        scrolls: Whether it scrolls where it is given less height than it needs.
+        least_px: Height that one that scrolls is given at least, if it needs as much.
     """
 
     key: ClassVar[str]
     title: ClassVar[str]
+    scrolls: ClassVar[bool] = True
+    least_px: ClassVar[int] = 7 * GRID
     title_changed = Signal(str)
 
     def __init__(self, session: Session, tokens: Tokens, parent: QWidget | None = None) -> None:
@@ -48,6 +61,30 @@ class Panel(QWidget):
         """Draw in the colours of another theme."""
         self.tokens = tokens
         self.update()
+
+
+class _Scroll(QScrollArea):
+    """Holds a panel, so that what the panel shows never makes the window grow."""
+
+    def __init__(self, panel: Panel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._panel = panel
+        self.setProperty("role", "panel")
+        self.setAccessibleName(panel.title)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setWidget(panel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def sizeHint(self) -> QSize:
+        """Return what the panel would like."""
+        return self._panel.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the panel's least width, and a height that is always to be had."""
+        width = self._panel.minimumSizeHint().width()
+        return QSize(width, min(self._panel.least_px, self._panel.sizeHint().height()))
 
 
 class DockTitle(QWidget):
@@ -121,6 +158,6 @@ def make_dock(panel: Panel, parent: QWidget) -> QDockWidget:
     dock = QDockWidget(panel.title, parent)
     dock.setObjectName(f"dock-{panel.key}")
     dock.setAccessibleName(f"{panel.title} panel")
-    dock.setWidget(panel)
+    dock.setWidget(_Scroll(panel, dock) if panel.scrolls else panel)
     dock.setTitleBarWidget(DockTitle(panel, dock))
     return dock

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from kpcore.errors import KpError
+from kpstudio.session.document import Document
 from kpstudio.session.edits import Edit, MoveParticles, SetFeatures, SetPresence
 from kpstudio.session.session import Session
 from kpstudio.ui.panels.checkerboard import GlimpseView
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 REFRESH_MS = 50
 PLAYING_MS = 200
+APPEARANCE_PX = 208
+"""Height of the panel where particles have an appearance to be changed."""
+TOP_PX = 4
 LEAST_REACH = 3.0
 """Features are normal in the prior, so sliders reach at least three standard deviations."""
 
@@ -45,6 +49,7 @@ class ParticlePanel(Panel):
         self._features: list[tuple[QLabel, LiveSlider, QLabel]] = []
         self._shown: tuple[object, ...] = ()
         self._by_program = False
+        self._can: Capabilities | None = None
         self._reset = link_button("Reset appearance", "Put the appearance back as encoded", self)
         self._reset.clicked.connect(self._reset_features)
         self.glimpse = GlimpseView(tokens, self)
@@ -63,9 +68,10 @@ class ParticlePanel(Panel):
         self._told: tuple[object, int] = (None, -1)
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
-        session.document_changed.connect(self._soon)
+        session.document_changed.connect(self._on_document)
         session.view_changed.connect(self._soon)
         session.picture_changed.connect(self._on_picture)
+        self._on_document(session.document)
         self.refresh()
 
     def _spin(self, axis: str) -> QDoubleSpinBox:
@@ -120,8 +126,9 @@ class ParticlePanel(Panel):
         content.setSpacing(GRID)
         content.addLayout(top)
         content.addWidget(self._scroll, 1)
+        content.addStretch()
         column = QVBoxLayout(self)
-        column.setContentsMargins(12, 4, GRID, GRID)
+        column.setContentsMargins(12, TOP_PX, GRID, GRID)
         column.addWidget(self._empty)
         column.addWidget(self._content, 1)
 
@@ -134,8 +141,11 @@ class ParticlePanel(Panel):
         return [self._reset]
 
     def sizeHint(self) -> QSize:
-        """Return room for the glimpse and a few sliders."""
-        return QSize(296, 208)
+        """Return room for the glimpse and a few sliders, or for what the model has of them."""
+        if not self._scroll.isHidden():
+            return QSize(296, APPEARANCE_PX)
+        needed = max(self._content.sizeHint().height(), 2 * self.fontMetrics().lineSpacing())
+        return QSize(296, needed + TOP_PX + GRID)
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Draw in the colours of another theme."""
@@ -143,6 +153,21 @@ class ParticlePanel(Panel):
         self.glimpse.set_tokens(tokens)
 
     # -- from the session ------------------------------------------------------------------------
+    def _on_document(self, document: Document) -> None:
+        can = document.model.capabilities if document.model else None
+        if can is not None and can is not self._can:
+            self._offer(can)
+        self._soon()
+
+    def _offer(self, can: Capabilities) -> None:
+        """Show the controls of what the model's particles have."""
+        self._can = can
+        for widget in (self.presence, self._presence_label):
+            widget.setVisible(can.presence != "none")
+        self.glimpse.setVisible(can.glimpse_px > 0 and can.layers)
+        self._scroll.setVisible(can.features > 0)
+        self.updateGeometry()
+
     def _soon(self, *_: object) -> None:
         if not self._timer.isActive():
             self._timer.start(PLAYING_MS if self.session.view.playing else REFRESH_MS)
@@ -174,9 +199,6 @@ class ParticlePanel(Panel):
         number = self.session.scene.numbers(self.session.view.frame)[first] + 1
         several = f"{len(rows)} particles"
         self.title_changed.emit(several if len(rows) > 1 else f"Particle {number}")
-        for widget in (self.presence, self._presence_label):
-            widget.setVisible(can.presence != "none")
-        self.glimpse.setVisible(can.glimpse_px > 0 and can.layers)
         for spin in (self.place_x, self.place_y):
             spin.setEnabled(can.movable and len(rows) == 1)
         self._show_values(latents, first)
@@ -227,7 +249,6 @@ class ParticlePanel(Panel):
                 self._grid.addWidget(widget, index, column)
             self._features.append((name, slider, value))
         self._grid.setRowStretch(count, 1)
-        self._scroll.setVisible(count > 0)
 
     def _show_glimpse(self, latents: Latents, row: int) -> None:
         picture = self.session.picture("edited")

@@ -139,7 +139,7 @@ class ParticlesPanel(Panel):
         head.resizeSection(NUMBER, 48)
         head.sectionClicked.connect(self._on_head)
         table.selectionModel().selectionChanged.connect(self._on_selection)
-        table.setMinimumHeight(6 * ROW_PX)
+        table.setMinimumHeight(3 * ROW_PX)
 
     def is_needed(self, can: Capabilities | None) -> bool:
         """Every model has particles."""

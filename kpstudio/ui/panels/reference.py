@@ -24,6 +24,7 @@ class ReferencePanel(Panel):
 
     key = "reference"
     title = "Reference"
+    least_px = 11 * GRID
     frame_wanted = Signal()
     """The shown frame shall lend its appearance."""
     choose_wanted = Signal()
@@ -67,7 +68,7 @@ class ReferencePanel(Panel):
 
     def sizeHint(self) -> QSize:
         """Return room for the picture and the buttons."""
-        return QSize(296, 11 * GRID)
+        return QSize(296, self.least_px)
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Draw in the colours of another theme."""

@@ -36,6 +36,7 @@ class Timeline(Panel):
 
     key = "timeline"
     title = "Timeline"
+    scrolls = False
 
     def __init__(
         self,

@@ -169,6 +169,27 @@ def test_a_swapped_theme_reaches_the_canvases_and_is_kept(window, settings):
     assert window.compare.main._colours.window == window.theme.tokens.window
 
 
+POOR = {
+    "presence": "none", "uncertainty": False, "glimpse_px": 0, "layers": False, "features": 0,
+}  # fmt: skip
+"""Particles that have nothing but their place."""
+
+
+@pytest.mark.parametrize("size", [(1360, 860), (1280, 720)])
+@pytest.mark.parametrize("can", [{}, {**POOR, "levels": 3, "needs_reference": True}])
+def test_the_window_keeps_its_size_when_a_particle_is_selected(make_window, session, size, can):
+    window = make_window()
+    window.resize(*size)
+    open_document(session, frames=4, **can)
+    for selection in (frozenset(), frozenset({0}), frozenset({0, 1})):
+        session.update_view(selection=selection)
+        window.docks.particle.refresh()
+        window.docks.particles.refresh()
+        QApplication.processEvents()
+        assert window.size().toTuple() == size
+        assert window.minimumSizeHint().height() <= 680
+
+
 # -- edits and keys --------------------------------------------------------------------------------
 def test_dirty_mark_and_undo_text_follow_the_history(window, session, qtbot):
     open_document(session)
