@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QObject, Qt
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt
 from PySide6.QtWidgets import QDockWidget
 
 from kpstudio.ui.action_tables.entry import Choice, PresetName
@@ -49,6 +49,9 @@ SHOWN: dict[PresetName, tuple[str, ...]] = {
 }
 """Which panels each arrangement shows."""
 
+Arrangement = tuple[frozenset[str], int]
+"""Which panels are shown, and the height that the selected particle's panel needs."""
+
 
 class Docks(QObject):
     """Owns the docks of a window."""
@@ -69,7 +72,10 @@ class Docks(QObject):
         self.timeline = Timeline(session, tokens, thumbnails, window.player)
         self._docks: dict[str, QDockWidget] = {}
         self._closed: set[str] = set()
-        self._fitted: set[str] = set()
+        self._now: Arrangement | None = None
+        self._sizes: dict[Arrangement, dict[str, QSize]] = {}
+        self._last: dict[str, QSize] = {}
+        self._fitting = 0
         self._kept = False
         area = Qt.DockWidgetArea
         for panel, where in (
@@ -123,23 +129,54 @@ class Docks(QObject):
         """
         model = self._window.session.document.model
         can = model.capabilities if model else None
-        for panel in self.panels:
-            wanted = (
-                anything
-                and panel.key in SHOWN[preset]
-                and panel.key not in self._closed
-                and panel.is_needed(can)
-            )
-            dock = self._docks[panel.key]
-            if dock.isHidden() == wanted:
-                dock.setVisible(wanted)
-        now = {key for key, dock in self._docks.items() if not dock.isHidden()}
-        fresh, self._fitted = now - self._fitted, self._fitted | now
-        if fresh and not self._kept:
+        wanted = frozenset(
+            panel.key
+            for panel in self.panels
+            if anything
+            and panel.key in SHOWN[preset]
+            and panel.key not in self._closed
+            and panel.is_needed(can)
+        )
+        now = wanted, self.particle.sizeHint().height()
+        if now == self._now:
+            return
+        docks, window = self._docks, self._window
+        if self._now is not None:
+            self._sizes[self._now] = self._sizes_now()
+            self._last.update(self._sizes[self._now])
+        self._now = now
+        docks["particle"].widget().updateGeometry()
+        for key, dock in docks.items():
+            if dock.isHidden() == (key in wanted):
+                dock.setVisible(key in wanted)
+        if now in self._sizes:
+            self._resize(self._sizes[now])
+        elif self._kept:
+            self._resize(self._last)
+            if self._fitting != now[1]:
+                height = docks["particle"].sizeHint().height()
+                window.resizeDocks([docks["particle"]], [height], Qt.Orientation.Vertical)
+        else:
             self.fit()
+        self._fitting = now[1]
+
+    def _sizes_now(self) -> dict[str, QSize]:
+        """Return the sizes of the docks that are to be seen; those behind a tab have none."""
+        return {
+            key: dock.size()
+            for key, dock in self._docks.items()
+            if not dock.isFloating() and not dock.visibleRegion().isEmpty()
+        }
+
+    def _resize(self, sizes: dict[str, QSize]) -> None:
+        shown = [(self._docks[key], size) for key, size in sizes.items()]
+        shown = [(dock, size) for dock, size in shown if not (dock.isHidden() or dock.isFloating())]
+        docks, sides = [dock for dock, _ in shown], Qt.Orientation
+        self._window.resizeDocks(docks, [size.height() for _, size in shown], sides.Vertical)
+        self._window.resizeDocks(docks, [size.width() for _, size in shown], sides.Horizontal)
 
     def fit(self) -> None:
-        """Give the docks their usual sizes."""
+        """Give the docks their usual sizes: as high as what they show asks for."""
         docks, window = self._docks, self._window
         docks["futures"].raise_()
         docks["prototypes"].raise_()
@@ -148,19 +185,9 @@ class Docks(QObject):
             docks["particle"].raise_()
         sides = Qt.Orientation.Horizontal
         window.resizeDocks([docks["models"], docks["particles"]], [LEFT_PX, RIGHT_PX], sides)
-        heights = {
-            "models": 120,
-            "media": 160,
-            "futures": 240,
-            "history": 240,
-            "particles": 330,
-            "particle": 210,
-        }
-        heights["layers"] = 230
-        window.resizeDocks(
-            [docks[key] for key in heights], list(heights.values()), Qt.Orientation.Vertical
-        )
-        window.resizeDocks([docks["timeline"]], [1], Qt.Orientation.Vertical)
+        upright = [dock for key, dock in docks.items() if key != "timeline"]
+        heights = [dock.sizeHint().height() for dock in upright]
+        window.resizeDocks([*upright, docks["timeline"]], [*heights, 1], Qt.Orientation.Vertical)
 
     def _on_toggled(self, shown: bool) -> None:
         for key, dock in self._docks.items():
@@ -192,19 +219,30 @@ class Docks(QObject):
     def packed(self) -> str:
         """Return where everything stands, to be kept."""
         state = bytes(self._window.saveState(VERSION).toBase64().data()).decode()
-        return json.dumps({"version": VERSION, "state": state, "closed": sorted(self._closed)})
+        sizes = {**self._last, **self._sizes_now()}
+        kept = {
+            "closed": sorted(self._closed),
+            "sizes": {key: size.toTuple() for key, size in sizes.items()},
+            "particle": self._fitting,
+        }
+        return json.dumps({"version": VERSION, "state": state, **kept})
 
     def restore(self, packed: str) -> bool:
         """Put everything back as it was kept; return whether that could be read."""
         try:
             plain = json.loads(packed)
             state, closed = str(plain["state"]), {str(key) for key in plain["closed"]}
-        except (ValueError, KeyError, TypeError):
+            sizes = {str(key): QSize(*size) for key, size in plain.get("sizes", {}).items()}
+            fitting = int(plain.get("particle", 0))
+        except (ValueError, KeyError, TypeError, AttributeError):
             return False
         if not self._window.restoreState(QByteArray.fromBase64(state.encode()), VERSION):
             return False
         self._closed = closed & set(self._docks)
-        self._kept = True
+        self._last = {key: size for key, size in sizes.items() if key in self._docks}
+        self._fitting = fitting
+        self._now, self._kept = None, True
+        self._sizes.clear()
         return True
 
     def reset(self) -> None:
@@ -213,5 +251,6 @@ class Docks(QObject):
             dock.setFloating(False)
         self._window.restoreState(self._first, VERSION)
         self._closed.clear()
-        self._fitted.clear()
-        self._kept = False
+        self._sizes.clear()
+        self._last.clear()
+        self._now, self._kept = None, False

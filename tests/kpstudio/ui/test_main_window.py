@@ -190,6 +190,50 @@ def test_the_window_keeps_its_size_when_a_particle_is_selected(make_window, sess
         assert window.minimumSizeHint().height() <= 680
 
 
+def heights(window) -> dict[str, int]:
+    QApplication.processEvents()
+    docks = {key: window.docks.dock(key) for key in shown(window)}
+    return {key: dock.height() for key, dock in docks.items() if dock.x() >= 0}
+
+
+def test_panels_keep_their_heights_over_the_welcome_page_and_a_restart(make_window, session):
+    window = make_window()
+    open_document(session)
+    usual = heights(window)
+    dock = window.docks.dock("media")
+    window.resizeDocks([dock], [dock.height() + 50], Qt.Orientation.Vertical)
+    before = heights(window)
+    assert before["media"] > usual["media"]
+    for preset in ("present", "monitor", "edit"):
+        window.set_preset(preset)
+        QApplication.processEvents()
+    assert heights(window) == before
+    window.show_welcome()
+    QApplication.processEvents()
+    window.set_preset("edit")
+    assert heights(window) == before
+    window.show_welcome()
+    window.close()
+    session.open_model(None)
+    session.open_media(None)
+    again = make_window()
+    again.resize(window.size())
+    open_document(session)
+    assert heights(again) == before
+
+
+def test_the_selected_particle_takes_only_the_height_that_it_needs(make_window, session):
+    window = make_window()
+    open_document(session)
+    rich = heights(window)["particle"]
+    open_document(session, **POOR)
+    assert heights(window)["particle"] < 100 < 200 < rich
+    window.close()
+    again = make_window()
+    open_document(session)
+    assert heights(again)["particle"] > 150
+
+
 # -- edits and keys --------------------------------------------------------------------------------
 def test_dirty_mark_and_undo_text_follow_the_history(window, session, qtbot):
     open_document(session)
