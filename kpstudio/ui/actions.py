@@ -386,7 +386,7 @@ _HELP = (
            lambda w: w.windows.palette(), ("Ctrl+Shift+P", "Ctrl+K"), "select"),
     Action("shortcuts", "&Keys and mouse", "Every key and what the mouse does", "Help",
            lambda w: w.windows.shortcuts(), ("F1",), "question", canvas_keys=("?",)),
-    Action("dismiss", "&Dismiss the notice", "Put the notice under the tool bar away", "Help",
+    Action("dismiss", "&Dismiss the notice", "Put the notice over the canvas away", "Help",
            lambda w: w.notices.dismiss(), ("Esc",), "close", lambda now: now.noticed),
     Action("welcome", "&Welcome page", "Demo, samples and what was open lately", "Help",
            lambda w: w.show_welcome(), (), "app", apart=True),

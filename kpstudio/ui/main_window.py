@@ -87,7 +87,6 @@ class MainWindow(QMainWindow):
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.resize(SIZE)
         self.compare = CompareView(self.session)
-        self.notices = NoticeBar(self.session, theme.tokens)
         self.welcome = WelcomePage(theme.tokens, studio.thumbnails)
         self._make_centre()
         self.player = Player(self.session, studio.playback, self)
@@ -121,20 +120,14 @@ class MainWindow(QMainWindow):
         self.stack = QStackedWidget(self)
         self.stack.addWidget(self.welcome)
         self.stack.addWidget(self.compare)
-        self._padding = QWidget(self)
-        self._padding.setObjectName("centre")
-        self._padding.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        inner = QVBoxLayout(self._padding)
+        self._centre = QWidget(self)
+        self._centre.setObjectName("centre")
+        self._centre.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        inner = QVBoxLayout(self._centre)
         inner.setContentsMargins(GRID, GRID, GRID, GRID)
         inner.addWidget(self.stack)
-        centre = QWidget(self)
-        centre.setObjectName("centre")
-        column = QVBoxLayout(centre)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.notices)
-        column.addWidget(self._padding, 1)
-        self.setCentralWidget(centre)
+        self.setCentralWidget(self._centre)
+        self.notices = NoticeBar(self.session, self.theme.tokens, self._centre)
 
     def _make_bars(self) -> None:
         self.actions_made.bind_canvas(self.compare)
@@ -277,7 +270,7 @@ class MainWindow(QMainWindow):
         else:
             self.stack.setCurrentWidget(self.welcome if welcome else self.compare)
         self.docks.show(self.preset, anything=anything and not welcome)
-        inner = self._padding.layout()
+        inner = self._centre.layout()
         margin = 0 if welcome else GRID
         if inner is not None:
             inner.setContentsMargins(margin, margin, margin, margin)

@@ -1,36 +1,38 @@
-"""The bar under the tool bar: one sentence at a time, never in the way, never taking the focus."""
+"""The bar over the foot of the centre: one sentence at a time, never taking the focus."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from kpstudio.session.document import Document
 from kpstudio.session.notice import Notice
 from kpstudio.session.session import Session
-from kpstudio.ui.theme import Tokens, icon
+from kpstudio.ui.theme import GRID, Tokens, icon
 
-INFO_MS = 12_000
+WIDEST_PX = 720
+STAYS_MS = {"info": 12_000, "warning": 30_000}
+"""How long a notice lies over the canvas; an error stays until it is dismissed."""
 _GLYPHS = {"info": "question", "warning": "warning", "error": "warning"}
 
 
 class NoticeBar(QFrame):
-    """Shows the session's notices; errors stay until dismissed, hints go by themselves.
+    """Shows the session's notices; errors stay until dismissed, others go by themselves.
 
-    A notice that comes while the hand drags is held back until the drag ends, so that the canvas
-    does not move under the hand.
+    It lies over the foot of its parent, so that nothing moves when it comes or goes. A notice that
+    comes while the hand drags is held back until the drag ends.
     """
 
     details_wanted = Signal(object)
     """A `Notice` whose details are asked for."""
 
-    def __init__(self, session: Session, tokens: Tokens, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Session, tokens: Tokens, over: QWidget) -> None:
+        super().__init__(over)
         self.setObjectName("notice")
         self.setAccessibleName("Notice")
-        self._session = session
+        self._session, self._over = session, over
         self._tokens = tokens
         self._queue: deque[Notice] = deque(maxlen=20)
         self._notice: Notice | None = None
@@ -50,9 +52,10 @@ class NoticeBar(QFrame):
         row.setSpacing(8)
         for widget in (self._glyph, self._text, self._details, self._dismiss):
             row.addWidget(widget)
-        self._timer = QTimer(self, singleShot=True, interval=INFO_MS)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.dismiss)
         self.hide()
+        over.installEventFilter(self)
         session.noticed.connect(self.put)
         session.document_changed.connect(self._on_document)
 
@@ -108,11 +111,28 @@ class NoticeBar(QFrame):
         self.style().unpolish(self)
         self.style().polish(self)
         self._draw_glyph(notice)
+        self._place()
         self.show()
-        if notice.level == "info":
-            self._timer.start()
-        else:
-            self._timer.stop()
+        self.raise_()
+        self._timer.stop()
+        if notice.level in STAYS_MS:
+            self._timer.start(STAYS_MS[notice.level])
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stay at the foot of what it lies over."""
+        if event.type() == QEvent.Type.Resize and self._notice is not None:
+            self._place()
+        return super().eventFilter(watched, event)
+
+    def _place(self) -> None:
+        """Lie in the middle of the foot, as wide as the sentence needs and as there is room for."""
+        over = self._over.rect().adjusted(2 * GRID, 0, -2 * GRID, -2 * GRID)
+        words = self._text.fontMetrics().horizontalAdvance(self._text.text())
+        beside = self.sizeHint().width() - self._text.sizeHint().width()
+        width = min(over.width(), WIDEST_PX, beside + words + GRID)
+        height = max(self.heightForWidth(width), self.minimumSizeHint().height())
+        left = over.center().x() - width // 2
+        self.setGeometry(QRect(left, over.bottom() + 1 - height, width, height))
 
     def _draw_glyph(self, notice: Notice) -> None:
         tokens = self._tokens

@@ -143,7 +143,7 @@ QStatusBar QLabel[state="preview"] { color: $accent_ink; }
 QStatusBar QLabel[state="recording"] { color: $error_ink; font-weight: 600; }
 QStatusBar QLabel[state="dirty"] { color: $warning_ink; }
 
-QFrame#notice { background: $raised; border: none; border-bottom: 1px solid $line; }
+QFrame#notice { background: $raised; border: 1px solid $line; border-radius: 6px; }
 QFrame#notice[level="info"] { border-left: 3px solid $accent; }
 QFrame#notice[level="warning"] { border-left: 3px solid $warning; }
 QFrame#notice[level="error"] { border-left: 3px solid $error; }

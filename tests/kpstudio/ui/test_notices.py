@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QToolButton
+from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 
 from kpstudio.session.edits import MoveParticles
 from kpstudio.ui.notices import NoticeBar
@@ -12,10 +12,17 @@ from .conftest import open_document
 
 
 @pytest.fixture
-def bar(qtbot, session) -> NoticeBar:
-    made = NoticeBar(session, DARK)
+def over(qtbot) -> QWidget:
+    made = QWidget()
     qtbot.addWidget(made)
+    made.resize(800, 500)
+    made.show()
     return made
+
+
+@pytest.fixture
+def bar(over, session) -> NoticeBar:
+    return NoticeBar(session, DARK, over)
 
 
 def button(bar: NoticeBar, text: str) -> QToolButton:
@@ -35,6 +42,8 @@ def test_a_notice_is_shown_and_put_away(bar, session, qtbot):
 
 def test_hints_go_by_themselves_and_errors_stay(bar, session):
     session.notify("a hint")
+    assert bar._timer.isActive()
+    session.notify("a warning", "warning")
     assert bar._timer.isActive()
     session.notify("an error", "error", "the trace")
     assert not bar._timer.isActive()
@@ -75,3 +84,23 @@ def test_a_hint_goes_when_something_else_is_opened_and_an_error_stays(bar, sessi
     session.notify("wrong", "error")
     open_document(session)
     assert bar.notice.text == "wrong"
+
+
+def test_it_lies_over_the_foot_of_the_centre_and_moves_nothing(window, session):
+    open_document(session)
+    QApplication.processEvents()
+    panels = [window.docks.dock(panel.key) for panel in window.docks.panels]
+    places = [one.geometry() for one in (window.compare, window.compare.main, *panels)]
+    for text in ("short", "a long sentence " * 30):
+        session.notify(text, "error", "details")
+        QApplication.processEvents()
+        assert [one.geometry() for one in (window.compare, window.compare.main, *panels)] == places
+        bar, centre = window.notices, window.centralWidget()
+        assert centre.rect().contains(bar.geometry())
+        assert bar.geometry().top() > centre.height() / 2
+        assert bar._text.height() >= bar._text.heightForWidth(bar._text.width())
+    window.resize(1000, 700)
+    QApplication.processEvents()
+    assert window.centralWidget().rect().contains(window.notices.geometry())
+    window.notices.dismiss()
+    assert window.notices.isHidden()
