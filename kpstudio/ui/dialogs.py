@@ -185,6 +185,8 @@ class Preferences(QDialog):
         self.fps.setAccessibleName("Rate of recordings")
         self.folder = QLineEdit(settings.record_folder, self)
         self.folder.setPlaceholderText("The system's folder for videos")
+        words = self.folder.fontMetrics().horizontalAdvance(self.folder.placeholderText())
+        self.folder.setMinimumWidth(words + 3 * GRID)
         self.folder.setAccessibleName("Folder for recordings")
         browse = QPushButton("Choose…", self)
         browse.setAccessibleName("Choose the folder for recordings")

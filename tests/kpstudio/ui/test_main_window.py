@@ -535,6 +535,14 @@ def test_preferences_are_in_force_at_once(window, settings, qtbot):
     assert window.theme.tokens.dark is False
 
 
+def test_preferences_show_the_whole_of_what_an_empty_folder_means(window, settings, qtbot):
+    made = dialogs.Preferences(settings, ["cpu"], window)
+    made.show()
+    qtbot.waitExposed(made)
+    words = made.folder.fontMetrics().horizontalAdvance(made.folder.placeholderText())
+    assert made.folder.contentsRect().width() - 16 >= words
+
+
 def test_model_information_names_its_facts(session):
     open_document(session)
     text = model_text(session.document.model)
