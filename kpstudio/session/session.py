@@ -156,7 +156,7 @@ class Session:
         self._gallery.stay(self._view.frame)
         levels = document.model.capabilities.levels if document.model else 1
         level = self._view.level if (self._view.level or 0) < levels else None
-        self.update_view(selection=frozenset(), comparison=Comparison(), level=level)
+        self.update_view(selection=frozenset(), hovered=None, comparison=Comparison(), level=level)
         for role in ("input", "reconstruction", "edited", "difference"):
             self.picture_changed.emit(role, None)
         self.history_changed.emit(self._history)

@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
     QHelpEvent,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
@@ -22,7 +23,7 @@ from kpstudio.session.view import Role
 from kpstudio.ui.canvas.frame import TITLE_HEIGHT
 from kpstudio.ui.canvas.keys import Keys, Nudger, neighbour
 from kpstudio.ui.canvas.linked import LinkedViews
-from kpstudio.ui.canvas.picture_view import PictureView
+from kpstudio.ui.canvas.picture_view import RELAXED_MS, PictureView
 from kpstudio.ui.canvas.tools import ChangePresence, Gesture, Pan, Pointer, begin
 
 FRAME_MS = 7.0
@@ -63,6 +64,8 @@ class Canvas(PictureView):
         self._followed = 0.0
         self._pace = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
         self._pace.timeout.connect(self._follow)
+        self._rest = QTimer(self, singleShot=True, interval=RELAXED_MS)
+        self._rest.timeout.connect(self._look_again)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
@@ -187,11 +190,31 @@ class Canvas(PictureView):
 
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is under the mouse any more."""
-        self._last_pointer = None
-        self.pointer_moved.emit(None)
-        if self._gesture is None:
+        self._leave()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Another page covers it: nothing is under the mouse here."""
+        self._leave()
+        super().hideEvent(event)
+
+    def _leave(self) -> None:
+        was_here, self._last_pointer = self._last_pointer is not None, None
+        if was_here:
+            self.pointer_moved.emit(None)
+        if was_here and self._gesture is None:
             self._waiting = None
             self._session.update_view(hovered=None)
+            self._show_hint()
+
+    def _refresh(self) -> None:
+        """Repaint, and look again at what lies under a mouse that rests."""
+        super()._refresh()
+        if self._last_pointer is not None and not self._rest.isActive():
+            self._rest.start()
+
+    def _look_again(self) -> None:
+        if self._last_pointer is not None and self._gesture is None:
+            self._hover(self._last_pointer)
 
     def _follow(self) -> None:
         pointer, self._waiting = self._waiting, None
@@ -210,9 +233,8 @@ class Canvas(PictureView):
     def _hover(self, pointer: Pointer) -> None:
         mark = self.overlay.hit(pointer.at)
         row = mark.row if mark else None
-        if row != self._session.view.hovered:
-            self._session.update_view(hovered=row)
-            self._show_hint()
+        self._session.update_view(hovered=row)
+        self._show_hint()
 
     def _start(self, gesture: Gesture) -> None:
         self._gesture = gesture
@@ -231,17 +253,28 @@ class Canvas(PictureView):
     def _show_hint(self) -> None:
         if self._gesture is not None:
             cursor, hint = self._gesture.cursor, self._gesture.hint
+        elif self._last_pointer is None or self._session.picture(self._renderer.shown_role) is None:
+            cursor, hint = Qt.CursorShape.ArrowCursor, ""
         elif self._session.view.hovered is None:
             cursor = Qt.CursorShape.ArrowCursor
             hint = "Drag around particles to select them · wheel: zoom · Ctrl+drag: pan"
         elif self.can_move:
             cursor = Qt.CursorShape.OpenHandCursor
-            hint = "Drag to move · Alt: alone · Shift: add to selection · Esc: cancel"
+            alone = " · Alt: alone" if self._carries() else ""
+            hint = f"Drag to move{alone} · Shift: add to selection · Esc: cancel"
         else:
             cursor = Qt.CursorShape.PointingHandCursor
             hint = "Click to select · Shift: add to selection" + self._why_fixed()
-        self.setCursor(cursor)
+        if self.cursor().shape() != cursor:
+            self.setCursor(cursor)
         self.hint_changed.emit(hint)
+
+    def _carries(self) -> bool:
+        """Return whether the particle under the mouse takes others along as their parent."""
+        row, latents = self._session.view.hovered, self._session.latents
+        if row is None or latents is None or row >= latents.count:
+            return False
+        return len(latents.topology.with_descendants({row})) > 1
 
     def _why_fixed(self) -> str:
         model = self._session.document.model

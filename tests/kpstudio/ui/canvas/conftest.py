@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +29,11 @@ def grey(session: Session, role: Role, value: int = 100, **extras: np.ndarray) -
     return picture
 
 
-def open_session(positions: list[tuple[float, float]], **capabilities: object) -> Session:
+def open_session(
+    positions: list[tuple[float, float]],
+    parents: tuple[int, ...] | None = None,
+    **capabilities: object,
+) -> Session:
     """Return a session with particles at the given places and a picture for every role."""
     count = len(positions)
     can = {"presence": "gate", "uncertainty": True, "glimpse_px": 8, **capabilities}
@@ -38,7 +43,7 @@ def open_session(positions: list[tuple[float, float]], **capabilities: object) -
     spread = torch.full((1, count, 2), 2 * math.log(0.05))
     latents = Latents(
         torch.tensor([positions]),
-        Topology.flat(count),
+        replace(Topology.flat(count), parent=parents or (-1,) * count),
         position_log_var=spread,
         presence=torch.ones(1, count),
     )

@@ -16,6 +16,8 @@ from kpstudio.session.session import Session
 from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.canvas.palette import colour_of
 
+from .conftest import POSITIONS, open_session
+
 LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 NONE, SHIFT, ALT, CONTROL = (
     Qt.KeyboardModifier.NoModifier,
@@ -282,6 +284,34 @@ def test_hovering_says_what_the_mouse_would_do(canvas: Canvas, qtbot) -> None:
         slide(canvas, place(canvas, 2), button=Qt.MouseButton.NoButton)
     assert "Drag to move" in told.args[0]
     assert canvas.session.view.hovered == 2
+
+
+def test_what_the_mouse_would_do_is_said_of_what_is_under_it_alone(canvas: Canvas, qtbot) -> None:
+    told: list[str] = []
+    canvas.hint_changed.connect(told.append)
+    slide(canvas, place(canvas, 2), button=Qt.MouseButton.NoButton)
+    assert "Drag to move" in told[-1]
+    assert "Alt" not in told[-1], "it has no children to leave behind"
+    canvas.session.commit(MoveParticles(0, (2,), ((0.9, 0.9),)))
+    qtbot.waitUntil(lambda: "Drag around" in told[-1])
+    canvas.session.undo()
+    qtbot.waitUntil(lambda: "Drag to move" in told[-1])
+    QApplication.sendEvent(canvas, QEvent(QEvent.Type.Leave))
+    assert told[-1] == ""
+    assert canvas.session.view.hovered is None
+    slide(canvas, place(canvas, 2), button=Qt.MouseButton.NoButton)
+    canvas.hide()
+    assert told[-1] == ""
+    assert canvas.session.view.hovered is None
+
+
+def test_a_parent_can_be_taken_alone(show) -> None:
+    session = open_session(POSITIONS, parents=(-1, 0, 0, -1, -1))
+    canvas, told = show(session), []
+    canvas.hint_changed.connect(told.append)
+    for row, said in ((0, True), (1, False), (3, False)):
+        slide(canvas, place(canvas, row), button=Qt.MouseButton.NoButton)
+        assert ("Alt: alone" in told[-1]) is said
 
 
 def test_a_recording_is_painted_at_its_own_size_in_the_same_memory(canvas: Canvas) -> None:
