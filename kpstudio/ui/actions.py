@@ -19,10 +19,11 @@ from kpstudio.ui.action_tables.entry import (
     Choice,
     Choices,
     Situation,
+    can_close,
     can_copy,
     can_paste,
     can_record,
-    has_both,
+    can_save,
     has_canvases,
     has_edited,
     has_edits,
@@ -219,9 +220,9 @@ _FILE = (
     Choices("recent", "Open &recent", "Open what was open lately", "File",
             lambda w: w.files.recent_choices(), "history"),
     Action("save", "&Save", "Save what is open and every edit as a session", "File",
-           lambda w: w.files.save(), ("Ctrl+S",), "save", has_both, apart=True),
+           lambda w: w.files.save(), ("Ctrl+S",), "save", can_save, apart=True),
     Action("save-as", "Save &as…", "Save the session under another name", "File",
-           lambda w: w.files.save_as(), ("Ctrl+Shift+S",), enabled=has_both),
+           lambda w: w.files.save_as(), ("Ctrl+Shift+S",), enabled=can_save),
     Action("export-picture", "&Picture as the model sees it (PNG)…",
            "Write the edited picture at the model's size", "File/Export",
            lambda w: w.files.export_picture(source=False), (), "image", has_edited, apart=True),
@@ -239,7 +240,7 @@ _FILE = (
     Action("copy-screenshot", "Copy screenshot", "Put a picture of the whole window on the "
            "clipboard", "File", lambda w: w.copy_screenshot(), ("Alt+C",), "camera"),
     Action("close", "&Close", "Close model and media and go back to the welcome page", "File",
-           lambda w: w.files.close(), ("Ctrl+W",), "close", has_something, apart=True),
+           lambda w: w.files.close(), ("Ctrl+W",), "close", can_close, apart=True),
     Action("quit", "&Quit", "Leave the studio", "File", lambda w: w.close(), ("Ctrl+Q",)),
 )  # fmt: skip
 

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from kpstudio.resource_files import is_shipped
 from kpstudio.services.settings import Settings
 from kpstudio.session.document import Document
+from kpstudio.session.session import Session
 from kpstudio.ui.action_set import ActionSet
 from kpstudio.ui.action_tables.entry import Choice, PresetName, Situation
 from kpstudio.ui.actions import CHOICES
@@ -73,6 +74,7 @@ class MainWindow(QMainWindow):
         self.studio, self.theme = studio, theme
         self.session, self.engine = studio.session, studio.engine
         self.settings = studio.settings
+        self._nothing = Session()
         self.preset: PresetName = "edit"
         self.is_smooth = True
         self._on_welcome = self._is_welcoming = False
@@ -180,6 +182,7 @@ class MainWindow(QMainWindow):
         self.welcome.open_wanted.connect(self._open_path)
         self.welcome.sample_wanted.connect(lambda path: files.open_sample(Path(path)))
         self.welcome.choose_wanted.connect(self._choose)
+        self.welcome.back_wanted.connect(partial(self.set_preset, "edit"))
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.dataChanged.connect(self._soon)
@@ -201,14 +204,16 @@ class MainWindow(QMainWindow):
     # -- what is open ----------------------------------------------------------------------------
     def situation(self) -> Situation:
         """Return what decides which actions are offered."""
+        covered = self._is_welcoming
         return Situation(
-            self.session,
+            self._nothing if covered else self.session,
             len(self.appearance.copied),
             self.recording.is_on,
             self.watching.has_run,
             self.preset == "monitor",
             self.notices.notice is not None,
             self.predicting.is_going,
+            self.session if covered else None,
         )
 
     def _on_document(self, document: Document) -> None:
@@ -246,11 +251,14 @@ class MainWindow(QMainWindow):
         if picture is None or not self.session.in_gesture:
             self._soon()
 
-    def update_title(self) -> None:
-        """Name what is open in the title."""
+    def _names(self) -> list[str]:
         document = self.session.document
         names = [document.media.name] if document.media else []
-        names += [document.model.title] if document.model else []
+        return [*names, document.model.title] if document.model else names
+
+    def update_title(self) -> None:
+        """Name what is open in the title."""
+        names = self._names()
         if self.files.path is not None:
             names.insert(0, self.files.path.name)
         head = " · ".join(names)
@@ -275,6 +283,8 @@ class MainWindow(QMainWindow):
         if inner is not None:
             inner.setContentsMargins(margin, margin, margin, margin)
         self._is_welcoming = welcome
+        self.welcome.set_back(next(iter(self._names()), ""))
+        self.status.set_covered(welcome)
         if not welcome and homeless:
             self.canvas.setFocus()
 
@@ -386,12 +396,15 @@ class MainWindow(QMainWindow):
         self._soon()
 
     def show_welcome(self) -> None:
-        """Show the welcome page; opening anything leaves it."""
+        """Show the welcome page; opening anything leaves it, and so does its way back."""
         if self.preset != "edit":
             self.preset = "edit"
+        if self.recording.is_on:
+            self.recording.stop()
+        self.session.update_view(playing=False)
         self._on_welcome = True
         self._show_centre()
-        self.welcome.demo.setFocus()
+        (self.welcome.demo if self.welcome.back.isHidden() else self.welcome.back).setFocus()
         self._soon()
 
     def _restore(self) -> None:

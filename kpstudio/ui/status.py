@@ -24,6 +24,7 @@ class StatusBar(QStatusBar):
         self._session, self._engine = session, engine
         self._pointer: tuple[float, float] | None = None
         self._busy = ""
+        self._is_covered = False
         self._played = Shown()
         self._recording_since: float | None = None
         self.setSizeGripEnabled(False)
@@ -73,6 +74,12 @@ class StatusBar(QStatusBar):
         self._pointer = place if isinstance(place, tuple) else None
         self._soon()
 
+    def set_covered(self, covered: bool) -> None:
+        """Tell whether the welcome page covers what is open; then nothing is said of it."""
+        if covered is not self._is_covered:
+            self._is_covered = covered
+            self.refresh()
+
     def set_recording(self, since: float | None) -> None:
         """Tell when the recording began (`time.monotonic`), or None."""
         self._recording_since = since
@@ -99,16 +106,17 @@ class StatusBar(QStatusBar):
     def refresh(self) -> None:
         """Write everything anew; labels without anything to say take no room."""
         timings = self._engine.timings
-        self._put(self._where, self._position())
-        self._put(self._selected, self._selection())
-        self._put(self._landmarks, self._landmark_error())
-        self._put(self._speed, self._busy or self._speed_of(timings))
+        covered = self._is_covered
+        self._put(self._where, "" if covered else self._position())
+        self._put(self._selected, "" if covered else self._selection())
+        self._put(self._landmarks, "" if covered else self._landmark_error())
+        self._put(self._speed, self._busy or ("" if covered else self._speed_of(timings)))
         state = "preview" if self._busy or timings.tier == "preview" else "good"
         if self._speed.property("state") != state:
             self._speed.setProperty("state", state)
             self._speed.style().unpolish(self._speed)
             self._speed.style().polish(self._speed)
-        model = self._session.document.model
+        model = None if covered else self._session.document.model
         self._put(self._device, f"{model.title} · {device_name(timings.device)}" if model else "")
         self._device.setToolTip(f"{timings.cache_mb:.0f} MB of encoded frames are kept")
         self._put(self._record, self._recorded())

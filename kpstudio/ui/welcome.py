@@ -43,6 +43,8 @@ class WelcomePage(QWidget):
     sample_wanted = Signal(str)
     choose_wanted = Signal(str)
     """"file", "folder" or "run"."""
+    back_wanted = Signal()
+    """To what is open behind the page."""
 
     def __init__(
         self, tokens: Tokens, thumbnails: Thumbnails, parent: QWidget | None = None
@@ -115,6 +117,11 @@ class WelcomePage(QWidget):
         row.setSpacing(2 * GRID)
         row.addWidget(self._icon)
         row.addLayout(words, 1)
+        self.back = QPushButton(self)
+        self.back.setProperty("role", "primary")
+        self.back.clicked.connect(self.back_wanted)
+        self.back.hide()
+        row.addWidget(self.back)
         self._column.addLayout(row)
         self._column.addSpacing(GRID)
         self.demo = QPushButton("Open the demo", self)
@@ -173,6 +180,14 @@ class WelcomePage(QWidget):
             button = item.widget() if item is not None else None
             if isinstance(button, QPushButton):
                 button.setIcon(icon(str(button.property("icon-name")), tokens, tokens.secondary))
+
+    def set_back(self, name: str) -> None:
+        """Offer the way back to what is open, by its name; none when that is empty."""
+        self.back.setVisible(bool(name))
+        shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 24 * GRID)
+        self.back.setText(f"Back to {shown}".replace("&", "&&"))
+        self.back.setAccessibleName(f"Back to {name}")
+        self.back.setToolTip(f"Go on with {name}")
 
     def set_demos(self, demos: tuple[Demo, ...]) -> None:
         """Show what each of the shipped models can do, one card each."""

@@ -24,13 +24,14 @@ class Situation:
     """What decides which actions are offered.
 
     Attributes:
-        session: What is open and selected.
+        session: What is open and selected; an empty one while the welcome page covers it.
         copied: Size of the copied appearance feature; 0 when none was copied.
         recording: Whether a recording is under way.
         has_run: Whether a run is open.
         monitoring: Whether the centre shows the run.
         noticed: Whether a notice is shown.
         predicting: Whether a roll-out is under way.
+        behind: What the welcome page covers; None while it does not.
     """
 
     session: Session
@@ -40,6 +41,7 @@ class Situation:
     monitoring: bool = False
     noticed: bool = False
     predicting: bool = False
+    behind: Session | None = None
 
     @property
     def frames(self) -> int:
@@ -159,6 +161,18 @@ def has_model(now: Situation) -> bool:
 def has_something(now: Situation) -> bool:
     """A checkpoint or media is open."""
     document = now.session.document
+    return document.model is not None or document.media is not None
+
+
+def can_save(now: Situation) -> bool:
+    """A checkpoint and media are open, be it behind the welcome page."""
+    document = (now.behind or now.session).document
+    return document.model is not None and document.media is not None
+
+
+def can_close(now: Situation) -> bool:
+    """A checkpoint or media is open, be it behind the welcome page."""
+    document = (now.behind or now.session).document
     return document.model is not None or document.media is not None
 
 

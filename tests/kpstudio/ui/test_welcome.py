@@ -7,6 +7,8 @@ from PySide6.QtTest import QTest
 
 from kpstudio.services.library import Demo
 
+from .conftest import open_document
+
 CARDS = (
     Demo("one", "One", "Drag it.", Path("/nowhere/one.safetensors"), Path("/nowhere/one.png")),
     Demo(
@@ -37,3 +39,30 @@ def test_a_demo_that_predicts_begins_at_its_frame(window, session, monkeypatch):
     window.files.open_demo("two")
     assert begun == [7]
     assert [choice.text for choice in window.files.demo_choices()] == ["One", "Two"]
+
+
+def test_what_is_open_behind_the_page_is_a_click_away_and_left_alone(
+    window, session, settings, tmp_path, qtbot
+):
+    assert window.welcome.back.isHidden()
+    settings.update(record_folder=str(tmp_path))
+    open_document(session, frames=4)
+    session.update_view(selection=frozenset({0}), playing=True)
+    window.recording.toggle()
+    window.show_welcome()
+    window.refresh_actions()
+    assert not window.recording.is_on
+    assert not session.view.playing
+    for key in ("record", "undo", "swap", "turn-off", "fit", "grid", "play", "select-all"):
+        assert not window.actions_made[key].isEnabled(), key
+    for key in ("open", "save", "close", "preferences"):
+        assert window.actions_made[key].isEnabled(), key
+    assert not any(label.text() for label in (window.status._selected, window.status._device))
+    assert window.welcome.back.text() == "Back to scene.png"
+    qtbot.mouseClick(window.welcome.back, Qt.MouseButton.LeftButton)
+    window.refresh_actions()
+    assert window.stack.currentWidget() is window.compare
+    assert window.actions_made["record"].isEnabled()
+    assert "1 of 5 selected" in window.status._selected.text()
+    window.files.close()
+    assert window.welcome.back.isHidden()
