@@ -19,10 +19,12 @@ from PySide6.QtWidgets import (
 from kpcore.errors import KpError
 from kpstudio.session.document import Document
 from kpstudio.session.edits import Edit, MoveParticles, SetFeatures, SetPresence
+from kpstudio.session.scene import Scene
 from kpstudio.session.session import Session
 from kpstudio.ui.panels.checkerboard import GlimpseView
 from kpstudio.ui.panels.live_slider import LiveSlider
 from kpstudio.ui.panels.panel import Panel, link_button
+from kpstudio.ui.prediction.way_back import why_not_edited
 from kpstudio.ui.theme import GRID, Tokens, tabular
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class ParticlePanel(Panel):
         self.presence.settled.connect(lambda value, g: self._settle(self._presence_edit(value), g))
         self.presence.cancelled.connect(session.cancel)
         self.place_x, self.place_y = self._spin("x"), self._spin("y")
-        self._empty = QLabel("Select a particle on the canvas or in the table.", self)
+        self._empty = QLabel(self)
         self._empty.setProperty("role", "secondary")
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -188,6 +190,7 @@ class ParticlePanel(Panel):
         session, rows = self.session, self._rows
         model, latents = session.document.model, session.latents
         usable = bool(rows) and model is not None and latents is not None
+        self._empty.setText(_what_to_do(session.scene))
         self._empty.setVisible(not usable)
         self._content.setVisible(usable)
         self._reset.setVisible(usable and model is not None and model.capabilities.features > 0)
@@ -317,3 +320,12 @@ class ParticlePanel(Panel):
             change()
         except KpError as error:
             self.session.notify(str(error), "error")
+
+
+def _what_to_do(scene: Scene) -> str:
+    why, branch = why_not_edited(scene), scene.compared
+    if why:
+        return f"{why}."
+    if branch is not None and not branch.follows:
+        return "Press W to drag particles here, in a what-if."
+    return "Select a particle on the canvas or in the table."

@@ -46,6 +46,7 @@ from kpstudio.ui.panels.particle_table import (
     X,
     Y,
 )
+from kpstudio.ui.prediction.way_back import WayBack
 from kpstudio.ui.theme import GRID, Tokens, tabular
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class ParticlesPanel(Panel):
         self.table = QTableView(self)
         self.model = ParticleTable(session)
         self._set_up_table()
+        self.way_back = WayBack(self.table.viewport())
+        over = QVBoxLayout(self.table.viewport())
+        over.setContentsMargins(0, 0, 0, 0)
+        over.addWidget(self.way_back)
         self.keep = LiveSlider("Keep the surest particles", 1, 2, 1, self)
         self._keep_value = QLabel(self)
         self._keep_value.setAccessibleName("Number of particles that are kept")
@@ -188,6 +193,7 @@ class ParticlesPanel(Panel):
             self.keep.set_bounds(1, max(2, total), max(1, total - 1))
         self.keep.show_number(shown)
         self._keep_value.setText(str(shown) if total else "")
+        self.way_back.follow(session.scene)
         self._show_order()
         self._show_level()
         self._show_count()

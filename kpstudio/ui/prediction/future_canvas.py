@@ -133,6 +133,14 @@ class FutureCanvas(FutureView):
         shown = self._session.view.comparison
         self._session.update_view(comparison=shown.with_divider(share))
 
+    def _where_to_drag(self) -> str:
+        session = self._session
+        branch, frame = session.scene.compared, session.view.frame
+        if branch is None or frame in branch.frames:
+            return "Particles are dragged in a what-if (W)"
+        what = "Predicted frame · particles" if frame > branch.frame else "Particles"
+        return f"{what} are dragged at the start (Ctrl+Home) or in a what-if (W)"
+
     def _hover(self, pointer: Pointer) -> None:
         mark = self._overlay_at(pointer.at[0]).hit(pointer.at)
         row, key = mark.row if mark else None, self._key_at(pointer.at[0])
@@ -144,8 +152,9 @@ class FutureCanvas(FutureView):
             cursor, hint = Qt.CursorShape.SplitHCursor, "Drag to wipe · double click: middle"
         elif mark is not None:
             cursor = Qt.CursorShape.PointingHandCursor
-            hint = "Click to select · particles are dragged at the start frames of a what-if"
+            hint = f"Click to select · {self._where_to_drag()}"
         else:
-            cursor, hint = Qt.CursorShape.ArrowCursor, "Wheel: zoom · Ctrl+drag: pan"
+            cursor = Qt.CursorShape.ArrowCursor
+            hint = f"{self._where_to_drag()} · Wheel: zoom · Ctrl+drag: pan"
         self.setCursor(cursor)
         self.hint_changed.emit(hint)

@@ -80,6 +80,12 @@ class Predicting(QObject):
         """Put the buttons in, once the window's actions are made."""
         actions = self._window.actions_made
         self._panel.bind(self.predictions, actions)
+        self._window.docks.particles.way_back.offer(
+            (
+                (actions["branch-start"], "Go to the start"),
+                (actions["what-if"], "What-if from here"),
+            )
+        )
         for key, text in (("predict", "Predict from here"), ("what-if", "What-if")):
             button = QToolButton()
             button.setDefaultAction(actions[key])
@@ -412,10 +418,6 @@ class Predicting(QObject):
             self._window.engine.prepare(frames)
 
     def _check_shown(self) -> None:
-        can_edit = not self.is_shown or self._session.scene.is_edited_here
-        for panel in (self._window.docks.particles, self._window.docks.particle):
-            if panel.isEnabled() is not can_edit:
-                panel.setEnabled(can_edit)
         if self.is_shown != self._was_shown:
             self._was_shown = self.is_shown
             self.shown_changed.emit()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from kpstudio.session.branches import TRUTH
 from kpstudio.session.edits import MoveParticles
@@ -50,6 +51,34 @@ def test_a_missing_start_frame_is_encoded_first(studio, session, wait):
     studio.predicting.predict()
     wait(lambda: session.document.branches)
     assert session.document.branches[0].frames == (6, 7)
+
+
+def test_the_table_and_the_hint_lead_to_where_particles_are_dragged(predicted, session, wait):
+    wait(lambda: session.view.frame == 10)
+    inspector, way_back = predicted.docks.particle, predicted.docks.particles.way_back
+    start, what_if = way_back.findChildren(QToolButton)
+    wait(lambda: not way_back.isHidden())
+    assert "Frame 11 is predicted by 'Prediction 1'" in way_back._text.text()
+    assert inspector._empty.text() == "Frame 11 is predicted by 'Prediction 1'."
+    hints: list[str] = []
+    predicted.predicting.view.hint_changed.connect(hints.append)
+    for canvas in (predicted.predicting.view.first, predicted.predicting.view.second):
+        QTest.mouseMove(canvas, QPoint(5, canvas.height() - 5))
+        wait(lambda: hints)
+        assert "Ctrl+Home" in hints.pop()
+        hints.clear()
+    predicted.refresh_actions()
+    QTest.mouseClick(start, Qt.MouseButton.LeftButton)
+    assert session.view.frame == 4
+    wait(way_back.isHidden)
+    assert inspector._empty.text().startswith("Press W")
+    session.update_view(frame=9)
+    wait(way_back.isVisible)
+    predicted.refresh_actions()
+    QTest.mouseClick(what_if, Qt.MouseButton.LeftButton)
+    wait(predicted.predicting.view.hand.isVisible)
+    wait(way_back.isHidden)
+    wait(lambda: inspector._empty.text().startswith("Select a particle"))
 
 
 def test_every_control_of_the_comparison_has_a_name(predicted):
