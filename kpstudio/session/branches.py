@@ -119,6 +119,14 @@ def check_futures(futures: int) -> int:
     return futures
 
 
+def why_one(document: Document) -> str:
+    """Return one sentence on why only one future can be drawn; empty when several can."""
+    model = document.model
+    if model is None or model.capabilities.uncertainty:
+        return ""
+    return f"'{model.title}' gives no uncertainty, so it has one future only"
+
+
 def why_not(document: Document, frame: int) -> str:
     """Return one sentence on why nothing can be predicted from a frame; empty when it can."""
     model, media = document.model, document.media

@@ -188,6 +188,11 @@ class Document:
         return latents.with_rows("presence", dropped, [0.0] * len(dropped))
 
 
+def is_ranked(can: Capabilities) -> bool:
+    """Return whether a model says which particles are surer than others."""
+    return can.uncertainty or can.presence != "none"
+
+
 def rank(latents: Latents) -> tuple[int, ...]:
     """Return the rows of one image's particles, surest first."""
     presence = latents.rows("presence")

@@ -24,7 +24,7 @@ class ActionSet(QObject):
         super().__init__(window)
         self._window = window
         self._actions: dict[str, QAction] = {}
-        self._menus: list[QMenu] = []
+        self._submenus: list[tuple[Choices, QAction]] = []
         self._tokens: Tokens | None = None
         for action in ACTIONS:
             self._actions[action.key] = self._make(action)
@@ -90,6 +90,9 @@ class ActionSet(QObject):
             if action.icon_on and self._tokens is not None:
                 name = action.icon_on if made.isChecked() else action.icon
                 made.setIcon(icon(name, self._tokens))
+        for choices, made in self._submenus:
+            made.setEnabled(choices.enabled(now))
+            made.setToolTip(_tip(choices, now))
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Draw the icons in the colours of a theme."""
@@ -107,21 +110,22 @@ class ActionSet(QObject):
         for name in MENUS:
             menus[name] = bar.addMenu(f"&{name}")
             menus[name].setObjectName(f"menu-{name}")
+            menus[name].setToolTipsVisible(True)  # they say why something is not offered
         for entry in ENTRIES:
             top, _, below = entry.menu.partition("/")
             if below and entry.menu not in menus:
                 if entry.apart:
                     menus[top].addSeparator()
                 menus[entry.menu] = menus[top].addMenu(below)
+                menus[entry.menu].setToolTipsVisible(True)
             elif entry.apart:
                 menus[entry.menu].addSeparator()
             if isinstance(entry, Action):
                 menus[entry.menu].addAction(self._actions[entry.key])
             else:
                 menu = menus[entry.menu].addMenu(entry.text)
-                menu.menuAction().setToolTip(entry.tip)
+                self._submenus.append((entry, menu.menuAction()))
                 menu.aboutToShow.connect(partial(self.fill_choices, menu, entry))
-        self._menus = list(menus.values())
 
     def fill_choices(self, menu: QMenu, choices: Choices) -> None:
         """Fill a submenu with what can be chosen now."""
@@ -187,10 +191,11 @@ def keep_text(button: QToolButton, off: str, on: str) -> None:
     button.defaultAction().changed.connect(put)
 
 
-def _tip(action: Action, now: Situation | None) -> str:
-    """Return what an action does, with its key, and why it cannot be done now."""
-    tip = f"{action.tip} ({action.shortcuts[0]})" if action.shortcuts else action.tip
-    why = action.reason(now) if action.reason is not None and now is not None else ""
+def _tip(entry: Action | Choices, now: Situation | None) -> str:
+    """Return what an entry does, with its key, and why it cannot be done now."""
+    keys = entry.shortcuts if isinstance(entry, Action) else ()
+    tip = f"{entry.tip} ({keys[0]})" if keys else entry.tip
+    why = entry.reason(now) if entry.reason is not None and now is not None else ""
     return f"{tip}\n{why}" if why else tip
 
 

@@ -75,7 +75,7 @@ def commands_of(window: MainWindow) -> list[Command]:
                 choices.menu.replace("/", " > "),
                 "",
                 choice.tip or choices.tip,
-                choices.toggles or not choice.checked,
+                choices.enabled(now) and (choices.toggles or not choice.checked),
                 choice.run,
             )
             for choice in choices.of(window)

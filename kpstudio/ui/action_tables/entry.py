@@ -140,6 +140,8 @@ class Choices:
         icon: File of resources/icons, without ending.
         apart: A line before it.
         toggles: Each entry is on or off by itself.
+        enabled: Whether there is anything to choose now.
+        reason: One sentence on why there is not, for its tool tip.
     """
 
     key: str
@@ -150,6 +152,8 @@ class Choices:
     icon: str = ""
     apart: bool = False
     toggles: bool = False
+    enabled: Predicate = lambda now: True
+    reason: Callable[[Situation], str] | None = None
 
 
 # -- when ----------------------------------------------------------------------------------------

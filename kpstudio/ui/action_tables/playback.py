@@ -32,6 +32,20 @@ def _speed_up(window: MainWindow, factor: float) -> None:
     playback.set_speed(playback.speed * factor)
 
 
+def _has_several(now: Situation) -> bool:
+    media = now.session.document.media
+    return has_both(now) and media is not None and media.count > 1
+
+
+def _why_not_all(now: Situation) -> str:
+    media = now.session.document.media
+    if _has_several(now):
+        return ""
+    if media is not None and media.count == 1:
+        return f"'{media.name}' is a single picture; it is encoded as soon as it is open"
+    return "Open a checkpoint and a video first"
+
+
 def _encodes(window: MainWindow) -> bool:
     return window.settings.settings.encode_videos
 
@@ -84,7 +98,7 @@ PLAYBACK = (
            checked=lambda w: w.player.playback.loop == "all", on_canvas=True, on_timeline=True),
     Action("encode-all", "&Encode every frame", "Encode the whole video in the background, or wait",
            "Playback", lambda w: w.settings.update(encode_videos=not _encodes(w)), (),
-           "particles", has_both, _encodes, apart=True),
+           "particles", _has_several, _encodes, apart=True, reason=_why_not_all),
     Action("raw-numbers", "N&umber particles by row",
            "Number particles as the model orders them in each frame, not as they are matched",
            "Playback", lambda w: w.settings.update(raw_numbers=not w.session.view.raw_numbers),

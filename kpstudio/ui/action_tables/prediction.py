@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kpstudio.session.branches import TRUTH, why_not
+from kpstudio.session.branches import TRUTH, why_not, why_one
 from kpstudio.session.view import ComparisonMode
 from kpstudio.ui.action_tables.entry import Action, Choice, Choices, Situation
 
@@ -45,14 +45,24 @@ def compares(now: Situation) -> bool:
     return has_branches(now) and now.session.view.comparison.mode != "off"
 
 
+def _why_no_future(now: Situation) -> str:
+    if has_branches(now):
+        return ""
+    return why(now) or "There is no future yet: predict one from here first"
+
+
 def _why_no_branch(now: Situation) -> str:
     if has_branch(now):
         return ""
-    return (
-        "Choose a future in the panel 'Futures' first"
-        if has_branches(now)
-        else why(now) or ("There is no future yet: predict one from here first")
-    )
+    return _why_no_future(now) or "Choose a future in the panel 'Futures' first"
+
+
+def _can_draw(now: Situation) -> bool:
+    return has_branch(now) and not why_one(now.session.document)
+
+
+def _why_not_drawn(now: Situation) -> str:
+    return _why_no_branch(now) or why_one(now.session.document)
 
 
 def _mode(window: MainWindow, mode: ComparisonMode) -> bool:
@@ -75,7 +85,7 @@ def _mode_action(mode: ComparisonMode, text: str, tip: str, *, apart: bool = Fal
         enabled=has_branches,
         checked=partial(_mode, mode=mode),
         apart=apart,
-        reason=_why_no_branch,
+        reason=_why_no_future,
     )
 
 
@@ -122,11 +132,11 @@ PREDICTION: tuple[Action | Choices, ...] = (
            "Prediction", lambda w: w.predicting.stop(), ("Ctrl+.",), "stop",
            lambda now: now.predicting),
     Choices("futures", "Several &futures", "Draw futures from what the encoder left open",
-            "Prediction", _future_choices, "branch"),
+            "Prediction", _future_choices, "branch", enabled=_can_draw, reason=_why_not_drawn),
     *(_mode_action(mode, text, tip, apart=mode == "side") for mode, text, tip in MODES),
     Action("next-comparison", "&Next comparison", "Side by side, then wipe, then difference",
            "Prediction", lambda w: w.predicting.next_mode(), ("C",), "compare", has_branches,
-           on_canvas=True, on_timeline=True, reason=_why_no_branch),
+           on_canvas=True, on_timeline=True, reason=_why_no_future),
     Action("swap-futures", "E&xchange the two", "Exchange left and right", "Prediction",
            lambda w: w.predicting.swap(), ("Ctrl+Alt+X",), "",
            lambda now: compares(now) and now.session.view.comparison.first != TRUTH),
@@ -134,9 +144,10 @@ PREDICTION: tuple[Action | Choices, ...] = (
            "Prediction", lambda w: w.predicting.set_mode("off"), ("Shift+C",), "close", compares,
            on_canvas=True, on_timeline=True),
     Choices("first-future", "Compare &left", "Choose the future at the left", "Prediction",
-            partial(branch_choices, second=False), apart=True),
+            partial(branch_choices, second=False), apart=True, enabled=has_branch,
+            reason=_why_no_branch),
     Choices("second-future", "Compare &right", "Choose the future at the right", "Prediction",
-            partial(branch_choices, second=True)),
+            partial(branch_choices, second=True), enabled=has_branches, reason=_why_no_future),
     Action("branch-start", "Go to the &start of the branch",
            "Show the last frame before its prediction", "Prediction",
            lambda w: w.predicting.go_to_start(), ("Ctrl+Home",), "", has_branch,

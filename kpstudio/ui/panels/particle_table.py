@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
 from kpcore.errors import KpError
+from kpstudio.session.document import is_ranked
 from kpstudio.session.edits import MoveParticles, SetPresence
 from kpstudio.session.session import Session
 
@@ -65,7 +66,14 @@ class ParticleTable(QAbstractTableModel):
         super().__init__()
         self._session = session
         self._lines: list[Line] = []
-        self.order: Order = "confidence"
+        self._order: Order = "confidence"
+
+    @property
+    def order(self) -> Order:
+        """What the particles are sorted by: by number where none is surer than another."""
+        model = self._session.document.model
+        ranked = model is None or is_ranked(model.capabilities)
+        return self._order if ranked else "number"
 
     @property
     def lines(self) -> Sequence[Line]:
@@ -74,8 +82,8 @@ class ParticleTable(QAbstractTableModel):
 
     def set_order(self, order: Order) -> None:
         """Sort by confidence or by number."""
-        if order != self.order:
-            self.order = order
+        if order != self._order:
+            self._order = order
             self.follow()
 
     def place_of(self, row: int) -> int | None:

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from kpstudio.session.document import is_ranked
 from kpstudio.session.duplicate_edits import may_drop
 from kpstudio.session.edits import KeepTop
 from kpstudio.session.session import Session
@@ -275,6 +276,12 @@ class ParticlesPanel(Panel):
         shown = sum(line.kept for line in self.model.lines)
         count = f"{shown} of {total} · " if total else ""
         self._order_button.setText(f"{count}by {self.model.order}")
+        model = self.session.document.model
+        ranked = model is None or is_ranked(model.capabilities)
+        self._order_button.setEnabled(ranked)
+        tip = "Sort by confidence or by number"
+        why = "" if ranked else "\nThis model does not say which particles are surer than others"
+        self._order_button.setToolTip(f"{tip}{why}")
 
     def _keep_edit(self, number: float) -> KeepTop:
         latents, count = self.session.latents, round(number)

@@ -21,7 +21,7 @@ from kpstudio.session.branch_edits import (
     RemoveBranch,
     RenameBranch,
 )
-from kpstudio.session.branches import MOST_STEPS, TRUTH, Branch, next_key, why_not
+from kpstudio.session.branches import MOST_STEPS, TRUTH, Branch, next_key, why_not, why_one
 from kpstudio.session.document import Document
 from kpstudio.session.edits import Edit
 from kpstudio.session.view import Comparison, ComparisonMode, ViewState
@@ -234,13 +234,11 @@ class Predicting(QObject):
     def draw(self, count: int) -> None:
         """Draw several futures of the branch."""
         branch = self.branch
-        model = self._session.document.model
-        if branch is None or model is None:
+        if branch is None:
             return
-        if count > 1 and not model.capabilities.uncertainty:
-            self._session.notify(
-                f"'{model.title}' gives no uncertainty, so it has one future only", "warning"
-            )
+        why = why_one(self._session.document)
+        if count > 1 and why:
+            self._session.notify(why, "warning")
             return
         self._commit(DrawFutures(branch.key, count, branch.seed))
 

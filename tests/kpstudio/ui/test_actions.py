@@ -138,6 +138,27 @@ def test_choices_offer_what_there_is(window):
     assert [choice.text for choice in entries["large"]][2] == "Edited"
 
 
+def submenu(window, key: str) -> QAction:
+    return next(made for choices, made in window.actions_made._submenus if choices.key == key)
+
+
+def test_a_single_picture_has_nothing_more_to_encode_or_compare(window, session):
+    open_document(session)
+    window.refresh_actions()
+    encode = window.actions_made["encode-all"]
+    assert not encode.isEnabled()
+    assert "'scene.png' is a single picture" in encode.toolTip()
+    for key in ("futures", "first-future", "second-future"):
+        assert not submenu(window, key).isEnabled(), key
+        assert "does not predict video" in submenu(window, key).toolTip()
+    offered = [command.text for command in commands_of(window) if command.enabled]
+    assert not [text for text in offered if text.startswith("Compare")]
+    open_document(session, frames=3)
+    window.refresh_actions()
+    assert encode.isEnabled()
+    assert "single" not in encode.toolTip()
+
+
 def test_letters_in_order_find_an_action():
     assert score("csv", "Particles as table (CSV)") > 50
     assert score("ptc", "Particles as table (CSV)") is not None

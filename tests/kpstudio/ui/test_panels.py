@@ -63,6 +63,16 @@ def test_the_table_shows_the_particles_by_confidence_or_number(particles, sessio
     assert column(particles, NUMBER) == ["1", "2", "3", "4", "5"]
 
 
+def test_without_confidence_the_table_is_sorted_by_number(particles, session):
+    assert particles._order_button.isEnabled()
+    open_document(session, uncertainty=False, presence="none")
+    particles.refresh()
+    assert not particles._order_button.isEnabled()
+    assert particles._order_button.text().endswith("by number")
+    assert "does not say which particles are surer" in particles._order_button.toolTip()
+    assert column(particles, NUMBER) == ["1", "2", "3", "4", "5"]
+
+
 def test_selection_goes_both_ways(particles, session):
     session.update_view(selection=frozenset({1, 3}))
     particles.refresh()

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QToolButton, QWidget
 from kpstudio.session.branches import TRUTH
 from kpstudio.session.edits import MoveParticles
 from tests.kpstudio.predictor import Constant, clip
+from tests.kpstudio.ui.test_actions import submenu
 from tests.kpstudio.ui.test_main_window import nameless
 
 UP = MoveParticles(4, (1,), ((0.3, -0.5),))
@@ -361,3 +362,8 @@ class TestCertain:
         studio.predicting.draw(4)
         assert "one future only" in told[-1]
         assert session.document.branches[0].futures == 1
+        studio.refresh_actions()
+        assert not submenu(studio, "futures").isEnabled()
+        assert "one future only" in submenu(studio, "futures").toolTip()
+        assert submenu(studio, "first-future").isEnabled()
+        assert submenu(studio, "second-future").isEnabled()
