@@ -20,6 +20,7 @@ from kpstudio.session.view import ViewState
 
 if TYPE_CHECKING:
     from kpcore.latents import Latents
+    from kpstudio.session.branches import Branch
 
 
 _OF_PARTICLES = (
@@ -40,15 +41,18 @@ class Scene:
     view: ViewState
 
     @property
+    def compared(self) -> Branch | None:
+        """The branch that is compared; None while none is, as after the undo of the branch."""
+        comparison = self.view.comparison
+        if comparison.mode == "off":
+            return None
+        return next((b for b in self.document.branches if b.key == comparison.second), None)
+
+    @property
     def is_edited_here(self) -> bool:
         """Whether the shown frame's own particles are looked at: not while futures are."""
-        comparison, frame = self.view.comparison, self.view.frame
-        branches = self.document.branches
-        return (
-            comparison.mode == "off"
-            or all(branch.key != comparison.second for branch in branches)
-            or any(b.key == comparison.second and frame in b.frames for b in branches)
-        )
+        branch = self.compared
+        return branch is None or self.view.frame in branch.frames
 
     @property
     def latents(self) -> Latents | None:
