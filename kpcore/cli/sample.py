@@ -155,11 +155,12 @@ def _prior(model: KeypointModel, path: Path) -> Prior:
     from kpcore.api import Prior
 
     if not isinstance(model, Prior):
-        family = model.manifest.family if model.manifest else type(model).__name__
-        raise CapabilityError(
-            f"'{path.name}' ({family}) has no prior to draw pictures from; give a checkpoint of "
-            f"'kp train lavae' or 'kp train lavae-baseline', or one of 'kp train lmdis-generator' "
-            f"and pictures with --data"
+        raise _refusal(
+            model,
+            path,
+            "has no prior to draw pictures from; give a checkpoint of 'kp train lavae' or "
+            "'kp train lavae-baseline', or one of 'kp train lmdis-generator' and pictures with "
+            "--data",
         )
     return model
 
@@ -169,12 +170,18 @@ def _redrawing(model: KeypointModel, path: Path) -> Redrawing:
     from kpcore.api import Redrawing
 
     if not isinstance(model, Redrawing):
-        family = model.manifest.family if model.manifest else type(model).__name__
-        raise CapabilityError(
-            f"'{path.name}' ({family}) makes one picture of its particles and no other; give a "
-            f"checkpoint of 'kp train lmdis-generator', or leave out --data"
+        raise _refusal(
+            model,
+            path,
+            "makes one picture of its particles and no other; give a checkpoint of "
+            "'kp train lmdis-generator', or leave out --data",
         )
     return model
+
+
+def _refusal(model: KeypointModel, path: Path, why: str) -> CapabilityError:
+    family = model.manifest.family if model.manifest else type(model).__name__
+    return CapabilityError(f"'{path.name}' ({family}) {why}")
 
 
 def _given(model: KeypointModel, spec: str, most: int) -> Float[Tensor, "N 3 H W"]:

@@ -164,11 +164,12 @@ class Predicting(QObject):
     def _add_prediction(self, frames: tuple[int, ...]) -> None:
         key = next_key(self._session.document.branches)
         edit = AddBranch(key, f"Prediction {key[1:]}", frames, self._panel.steps.value())
+        begins = self._is_beginning and self._session.is_saved
+        self._is_beginning = False
         if self._commit(edit):
             self._compare(key, TRUTH, "side")
-            if self._is_beginning:
+            if begins:
                 self._session.mark_saved()
-        self._is_beginning = False
 
     def _add_what_if(self, frames: tuple[int, ...]) -> None:
         document = self._session.document
@@ -380,6 +381,7 @@ class Predicting(QObject):
         if opened[0] is not self._opened[0] or opened[1] is not self._opened[1]:
             self._opened = opened
             self._waiting = self._followed = None
+            self._is_beginning = False
             self._say_pairing(document)
         self._check_shown()
 

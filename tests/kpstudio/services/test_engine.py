@@ -141,11 +141,16 @@ def test_previews_move_on_to_the_newer_background(
     assert pictures[-1].tier == "exact"
 
 
-def test_a_moving_hand_is_answered_by_drafts_and_a_resting_one_exactly(
-    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are found to be faster with drafts."""
     monkeypatch.setattr("kpcore.drafting.gains_by_drafts", lambda work: True)
-    bench = make_bench()
+
+
+@pytest.mark.usefixtures("drafts")
+def test_a_moving_hand_is_answered_by_drafts_and_a_resting_one_exactly(
+    bench: Bench, tiny: Path, picture: Path
+) -> None:
     bench.open(tiny, picture)
     session = bench.session
     tiers: list[tuple[str, int]] = []
@@ -161,31 +166,26 @@ def test_a_moving_hand_is_answered_by_drafts_and_a_resting_one_exactly(
     assert "draft" not in [tier for tier, revision in tiers if revision > held]
 
 
-def drafting_bench(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("kpcore.drafting.gains_by_drafts", lambda work: True)
-    return make_bench()
-
-
 def tier_of(bench: Bench) -> str:
     shown = bench.session.picture("edited")
     assert shown is not None
     return shown.tier
 
 
+@pytest.mark.usefixtures("drafts")
 def test_a_resting_hand_gets_the_exact_picture_though_lesser_work_waits(
-    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, tiny: Path, picture: Path
 ) -> None:
-    bench = drafting_bench(make_bench, monkeypatch)
     bench.open(tiny, picture)
     bench.session.preview(move(0, 0.4, 0.0))
     bench.engine.later(lambda host: None)  # a piece of a roll-out, which may wait
     bench.wait(lambda: bench.is_exact)
 
 
+@pytest.mark.usefixtures("drafts")
 def test_an_edit_that_is_taken_back_while_its_draft_rests_is_not_decoded_again(
     make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kpcore.drafting.gains_by_drafts", lambda work: True)
     monkeypatch.setattr("kpstudio.services.engine.RESTED_S", 1.0)
     host = GatedHost()
     bench = make_bench(host)
@@ -200,10 +200,8 @@ def test_an_edit_that_is_taken_back_while_its_draft_rests_is_not_decoded_again(
     assert len(host.decoded) == 1
 
 
-def test_a_film_of_a_script_has_no_drafts(
-    make_bench: MakeBench, tiny: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench = drafting_bench(make_bench, monkeypatch)
+@pytest.mark.usefixtures("drafts")
+def test_a_film_of_a_script_has_no_drafts(bench: Bench, tiny: Path, picture: Path) -> None:
     bench.open(tiny, picture)
     bench.engine.makes_drafts = False
     tiers: list[str] = []

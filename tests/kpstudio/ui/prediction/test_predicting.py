@@ -120,6 +120,14 @@ def test_what_a_demo_predicts_by_itself_is_no_edit(studio, session, wait):
     assert not session.is_saved
 
 
+def test_a_demo_that_begins_late_does_not_take_the_users_edits_for_saved(studio, session, wait):
+    session.commit(UP)
+    session.update_view(frame=7)
+    studio.predicting.begin()
+    wait(lambda: session.document.branches)
+    assert not session.is_saved
+
+
 def test_the_legend_tells_the_values_of_the_shown_frame(predicted, session, wait, monkeypatch):
     error = predicted.predicting.strips[0]
     wait(lambda: not error.isHidden() and session.view.frame == 10 and error._told_at == 10)
