@@ -52,3 +52,14 @@ def test_the_two_forms_agree_where_a_map_is_a_sum_over_axes_and_sharp():
     along = torch.tensor([0.0, 0.0, 300.0, 0.0])
     maps = (along[:, None] + along)[None]
     assert torch.allclose(spatial_softmax(maps), spatial_softmax(maps, "joint"), atol=1e-6)
+
+
+def test_tails_are_zero_before_they_leave_the_range_of_normal_numbers() -> None:
+    maps = gaussian_maps(torch.tensor([[-0.9, 0.8], [0.1, 0.0]]), 64, 0.07)
+    along = torch.linspace(-1.0, 1.0, 64, dtype=torch.float64)
+    at = torch.tensor([[-0.9, 0.8], [0.1, 0.0]]).double()
+    fall = torch.exp(-0.5 / 0.07**2 * (along - at[..., None]) ** 2)
+    want = fall[:, 1, :, None] * fall[:, 0, None, :]
+    torch.testing.assert_close(maps.double(), want, rtol=1e-4, atol=1e-14)
+    assert bool(((maps == 0.0) | (maps > 1e-31)).all())
+    assert bool((maps == 0.0).any())
