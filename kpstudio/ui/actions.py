@@ -431,9 +431,9 @@ PRESETS = ("preset-edit", "preset-monitor", "preset-present")
 POINTER: tuple[tuple[str, str], ...] = (
     ("Click", "Select a particle"),
     ("Shift+click", "Add a particle to the selection, or take it away"),
-    ("Drag a particle", "Move it, and the others that are selected"),
+    ("Drag a particle or its object", "Move it, and the others that are selected"),
     ("Alt+drag", "Move one particle alone"),
-    ("Drag beside particles", "Select by a rubber band"),
+    ("Drag beside them", "Select by a rubber band"),
     ("Esc", "Cancel the drag; then select nothing"),
     ("Wheel", "Zoom about the pointer"),
     ("Ctrl+drag, middle drag", "Pan; so does Space+drag on a still picture"),

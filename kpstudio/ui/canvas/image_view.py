@@ -231,7 +231,7 @@ class Canvas(PictureView):
             self.pointer_moved.emit(self.viewport.to_unit(pointer.at))
 
     def _hover(self, pointer: Pointer) -> None:
-        mark = self.overlay.hit(pointer.at)
+        mark = self.mark_at(pointer.at)
         row = mark.row if mark else None
         self._session.update_view(hovered=row)
         self._show_hint()
@@ -302,7 +302,7 @@ class Canvas(PictureView):
 
     def _tell(self, event: QHelpEvent) -> None:
         """Show the numbers of the particle under the mouse, or the whole of a shortened title."""
-        mark = self.overlay.hit((event.pos().x(), event.pos().y()))
+        mark = self.mark_at((event.pos().x(), event.pos().y()))
         if mark is not None and self._gesture is None:
             QToolTip.showText(event.globalPos(), mark.words, self)
         elif event.pos().y() < TITLE_HEIGHT:

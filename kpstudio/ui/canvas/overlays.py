@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
-from kpstudio.ui.canvas.mapping import Viewport
+from kpstudio.ui.canvas.mapping import Point, Viewport
 from kpstudio.ui.canvas.marks import Mark
 from kpstudio.ui.canvas.palette import colour_of
 
 Bytes = NDArray[np.uint8]
+
+_HALF = 128
+_LARGEST = 0.25
+"""Of the picture: a mask that covers more, as of a face or of the ground, is no object to take."""
 
 
 def picture_image(pixels: Bytes) -> QImage:
@@ -88,6 +92,19 @@ class Extras:
     def glimpse_rows(self) -> tuple[int, ...]:
         """The latents' rows that have a glimpse."""
         return tuple(self._glimpse_images())
+
+    def row_at(self, unit: Point) -> int | None:
+        """Return the row of the object that is seen at a place of the picture, if there is one."""
+        masks = self._arrays.get("masks")
+        if masks is None or not len(masks) or max(abs(unit[0]), abs(unit[1])) >= 1.0:
+            return None
+        height, width = masks.shape[1:]
+        down, across = int((unit[1] + 1.0) / 2.0 * height), int((unit[0] + 1.0) / 2.0 * width)
+        entry = int(masks[:, down, across].argmax())
+        mask = masks[entry] >= _HALF
+        if not mask[down, across] or mask.mean() > _LARGEST:
+            return None
+        return self._rows[entry]
 
     def paint_map(
         self,

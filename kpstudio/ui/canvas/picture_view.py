@@ -17,7 +17,7 @@ from kpstudio.session.view import Role, ViewState
 from kpstudio.ui.canvas.damage import Content, damage
 from kpstudio.ui.canvas.frame import paint_band, paint_chip, paint_frame, paint_sentence
 from kpstudio.ui.canvas.linked import LinkedViews
-from kpstudio.ui.canvas.mapping import Framing, Viewport, fit_scale, zoomed
+from kpstudio.ui.canvas.mapping import Framing, Point, Viewport, fit_scale, zoomed
 from kpstudio.ui.canvas.marks import Mark, MarkReader
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
@@ -104,6 +104,15 @@ class PictureView(QWidget):
     def overlay(self) -> ParticleOverlay:
         """The particles as they are painted now."""
         return ParticleOverlay(self._current_marks(), self.viewport, small=self._small)
+
+    def mark_at(self, at: Point) -> Mark | None:
+        """Return the particle under a place of the view: its dot, or else its object."""
+        overlay = self.overlay
+        found = overlay.hit(at)
+        if found is not None:
+            return found
+        row = self._renderer.row_at(self.viewport.to_unit(at))
+        return next((mark for mark in overlay.marks if mark.row == row and mark.kept), None)
 
     @property
     def is_small(self) -> bool:

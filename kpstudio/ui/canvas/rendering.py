@@ -12,7 +12,7 @@ from kpstudio.session.view import LayerView, Role
 from kpstudio.ui.canvas.damage import Ground
 from kpstudio.ui.canvas.ellipses import EllipseLayer
 from kpstudio.ui.canvas.landmark_items import paint_landmarks
-from kpstudio.ui.canvas.mapping import Framing, Viewport
+from kpstudio.ui.canvas.mapping import Framing, Point, Viewport
 from kpstudio.ui.canvas.marks import Mark, Place
 from kpstudio.ui.canvas.overlays import Bytes, Extras, picture_image, tinted
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
@@ -263,6 +263,14 @@ class Renderer:
         painter.setOpacity(opacity)
         painter.drawImage(target, held[1])
         painter.setOpacity(1.0)
+
+    def row_at(self, unit: Point) -> int | None:
+        """Return the row of the object that is seen at a place of the picture.
+
+        None where there is none, where the model gives no masks, and of a difference.
+        """
+        extras = None if self.shown_role == "difference" else self._current_extras()
+        return extras.row_at(unit) if extras is not None else None
 
     def _glimpse_px(self) -> int:
         model = self._session.document.model

@@ -17,6 +17,7 @@ from kpstudio.ui.canvas.mapping import Framing, Point, Viewport
 if TYPE_CHECKING:
     from kpstudio.session.session import Session
     from kpstudio.ui.canvas.linked import LinkedViews
+    from kpstudio.ui.canvas.marks import Mark
     from kpstudio.ui.canvas.particle_items import ParticleOverlay
 
 STILL = 2.5
@@ -68,6 +69,10 @@ class Surface(View, Protocol):
     @property
     def overlay(self) -> ParticleOverlay:
         """The particles as they are painted now."""
+        ...
+
+    def mark_at(self, at: Point) -> Mark | None:
+        """Return the particle whose dot or object is under a place of the view."""
         ...
 
     @property
@@ -351,7 +356,7 @@ def begin(surface: Surface, pointer: Pointer, button: Qt.MouseButton, *, pan: bo
     """
     if pan or pointer.control or button == Qt.MouseButton.MiddleButton:
         return Pan(surface, pointer)
-    mark = surface.overlay.hit(pointer.at)
+    mark = surface.mark_at(pointer.at)
     if mark is None:
         return RubberBand(surface, pointer)
     if pointer.shift:

@@ -11,8 +11,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.exceptions import capture_exceptions
 
 from kpstudio.session.document import MediaInfo
-from kpstudio.session.edits import MoveParticles
+from kpstudio.session.edits import KeepTop, MoveParticles
+from kpstudio.session.pictures import Picture
 from kpstudio.session.session import Session
+from kpstudio.session.view import Role
 from kpstudio.ui.canvas.image_view import Canvas
 from kpstudio.ui.canvas.palette import colour_of
 
@@ -376,3 +378,62 @@ def test_a_paint_that_fails_leaves_no_painter_behind(
     assert not painters[0].isActive(), "a widget that is painted for ever takes Qt down"
     with qtbot.waitSignal(canvas.painted):
         canvas.update()
+
+
+def masks_of(squares: dict[int, tuple[slice, slice]]) -> np.ndarray:
+    """Return masks of 32 x 32 in which each row is seen in its square."""
+    masks = np.zeros((len(POSITIONS), 32, 32), np.uint8)
+    for row, square in squares.items():
+        masks[row][square] = 200
+    return masks
+
+
+def see(session: Session, role: Role, squares: dict[int, tuple[slice, slice]]) -> None:
+    """Hand the session a newer picture with these masks."""
+    pixels, revision = np.zeros((32, 32, 3), np.uint8), session.revision
+    masks = {"masks": masks_of(squares)}
+    picture = Picture(pixels, revision, 0, base=revision + 1, extras=masks)
+    assert session.receive_picture(role, 1, 1, picture)
+
+
+def row_at(canvas: Canvas, unit: tuple[float, float]) -> int | None:
+    mark = canvas.mark_at(canvas.viewport.to_view(unit))
+    return mark.row if mark else None
+
+
+def test_an_object_is_taken_beside_its_dot(session: Session, canvas: Canvas, qtbot) -> None:
+    see(session, "edited", {0: np.s_[4:14, 4:14], 3: np.s_[20:30, 20:28]})
+    corner = canvas.viewport.to_view((-0.3, -0.7))
+    qtbot.mouseMove(canvas, QPoint(*map(round, corner)))
+    qtbot.waitUntil(lambda: session.view.hovered == 0)
+    assert canvas.cursor().shape() == Qt.CursorShape.OpenHandCursor
+    drag(canvas, QPoint(*map(round, corner)), QPoint(40, 0))
+    assert session.view.selection == {0}
+    step = canvas.viewport.unit_lengths((40.0, 0.0))[0]
+    assert positions(session)[0] == pytest.approx((-0.5 + step, -0.5))
+
+
+def test_a_dot_goes_before_an_object_and_a_large_mask_is_ground(
+    session: Session, canvas: Canvas, qtbot
+) -> None:
+    see(session, "edited", {1: np.s_[4:14, 4:14], 2: np.s_[:, 16:]})
+    assert row_at(canvas, (-0.5, -0.5)) == 0
+    assert row_at(canvas, (-0.3, -0.7)) == 1
+    assert row_at(canvas, (0.2, 0.3)) is None, "a mask of half a picture"
+    assert row_at(canvas, (-1.2, -0.7)) is None, "outside of the picture"
+    assert row_at(canvas, (-0.9, 0.1)) is None
+
+
+def test_an_object_that_is_filtered_cannot_be_taken(session: Session, show) -> None:
+    canvas = show(session)
+    session.commit(KeepTop(1))
+    assert session.document.kept(0) == {0}
+    see(session, "edited", {0: np.s_[4:14, 4:14], 3: np.s_[20:30, 18:28]})
+    assert row_at(canvas, (-0.3, -0.7)) == 0
+    assert row_at(canvas, (0.3, 0.7)) is None
+
+
+def test_the_difference_shows_no_objects(session: Session, show) -> None:
+    canvas = show(session, "difference")
+    see(session, "reconstruction", {0: np.s_[4:14, 4:14]})
+    assert row_at(canvas, (-0.3, -0.7)) is None
