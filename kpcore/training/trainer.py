@@ -115,6 +115,9 @@ class Trainer:
             DeviceError: The device is out of memory.
         """
         keep_freed_memory()
+        # Weights that no loss asks for decay below 1e-38, where some processors take a hundred
+        # times as long.
+        torch.set_flush_denormal(True)
         self._log = EventLog(self.job.folder / "events.jsonl") if self._main else None
         self._begun = time.monotonic() - self._seconds
         try:
