@@ -67,6 +67,11 @@ class Capabilities:
         """
         return self.needs_reference or (self.ordered and self.features > 0)
 
+    @property
+    def masks(self) -> bool:
+        """Whether decoding says how much of each pixel is a particle's."""
+        return self.layers or self.alphas
+
 
 def constrain(
     latents: Latents, capabilities: Capabilities, encoded: Latents | None = None

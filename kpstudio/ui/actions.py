@@ -58,7 +58,7 @@ def layer_is_offered(name: LayerName, can: Capabilities | None) -> bool:
         return name in ("picture", "input")
     return {
         "ellipses": can.uncertainty,
-        "masks": can.layers or can.alphas,
+        "masks": can.masks,
         "glimpses": can.layers and can.glimpse_px > 0,
         "heatmaps": can.heatmaps,
         "confidence": can.confidence,

@@ -208,7 +208,7 @@ def has_levels(now: Situation) -> bool:
 def has_maps(now: Situation) -> bool:
     """The model gives masks, heatmaps or confidence maps."""
     can = now.can
-    return can is not None and (can.layers or can.alphas or can.heatmaps or can.confidence)
+    return can is not None and (can.masks or can.heatmaps or can.confidence)
 
 
 def has_both(now: Situation) -> bool:

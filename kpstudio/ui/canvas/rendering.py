@@ -269,7 +269,10 @@ class Renderer:
 
         None where there is none, where the model gives no masks, and of a difference.
         """
-        extras = None if self.shown_role == "difference" else self._current_extras()
+        model = self._session.document.model
+        if model is None or not model.capabilities.masks or self.shown_role == "difference":
+            return None
+        extras = self._current_extras()
         return extras.row_at(unit) if extras is not None else None
 
     def _glimpse_px(self) -> int:

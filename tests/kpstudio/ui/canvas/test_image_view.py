@@ -401,7 +401,13 @@ def row_at(canvas: Canvas, unit: tuple[float, float]) -> int | None:
     return mark.row if mark else None
 
 
-def test_an_object_is_taken_beside_its_dot(session: Session, canvas: Canvas, qtbot) -> None:
+@pytest.fixture
+def masked() -> Session:
+    return open_session(POSITIONS, alphas=True)
+
+
+def test_an_object_is_taken_beside_its_dot(masked: Session, show, qtbot) -> None:
+    session, canvas = masked, show(masked)
     see(session, "edited", {0: np.s_[4:14, 4:14], 3: np.s_[20:30, 20:28]})
     corner = canvas.viewport.to_view((-0.3, -0.7))
     qtbot.mouseMove(canvas, QPoint(*map(round, corner)))
@@ -413,10 +419,9 @@ def test_an_object_is_taken_beside_its_dot(session: Session, canvas: Canvas, qtb
     assert positions(session)[0] == pytest.approx((-0.5 + step, -0.5))
 
 
-def test_a_dot_goes_before_an_object_and_a_large_mask_is_ground(
-    session: Session, canvas: Canvas, qtbot
-) -> None:
-    see(session, "edited", {1: np.s_[4:14, 4:14], 2: np.s_[:, 16:]})
+def test_a_dot_goes_before_an_object_and_a_large_mask_is_ground(masked: Session, show) -> None:
+    canvas = show(masked)
+    see(masked, "edited", {1: np.s_[4:14, 4:14], 2: np.s_[:, 16:]})
     assert row_at(canvas, (-0.5, -0.5)) == 0
     assert row_at(canvas, (-0.3, -0.7)) == 1
     assert row_at(canvas, (0.2, 0.3)) is None, "a mask of half a picture"
@@ -424,16 +429,21 @@ def test_a_dot_goes_before_an_object_and_a_large_mask_is_ground(
     assert row_at(canvas, (-0.9, 0.1)) is None
 
 
-def test_an_object_that_is_filtered_cannot_be_taken(session: Session, show) -> None:
-    canvas = show(session)
-    session.commit(KeepTop(1))
-    assert session.document.kept(0) == {0}
-    see(session, "edited", {0: np.s_[4:14, 4:14], 3: np.s_[20:30, 18:28]})
+def test_an_object_that_is_filtered_cannot_be_taken(masked: Session, show) -> None:
+    canvas = show(masked)
+    masked.commit(KeepTop(1))
+    assert masked.document.kept(0) == {0}
+    see(masked, "edited", {0: np.s_[4:14, 4:14], 3: np.s_[20:30, 18:28]})
     assert row_at(canvas, (-0.3, -0.7)) == 0
     assert row_at(canvas, (0.3, 0.7)) is None
 
 
-def test_the_difference_shows_no_objects(session: Session, show) -> None:
-    canvas = show(session, "difference")
-    see(session, "reconstruction", {0: np.s_[4:14, 4:14]})
-    assert row_at(canvas, (-0.3, -0.7)) is None
+def test_the_difference_shows_no_objects(masked: Session, show) -> None:
+    see(masked, "reconstruction", {0: np.s_[4:14, 4:14]})
+    assert row_at(show(masked, "difference"), (-0.3, -0.7)) is None
+    assert row_at(show(masked, "reconstruction"), (-0.3, -0.7)) == 0
+
+
+def test_nothing_is_made_for_a_model_without_masks(session: Session, show) -> None:
+    see(session, "edited", {0: np.s_[4:14, 4:14]})
+    assert row_at(show(session), (-0.3, -0.7)) is None
