@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 Place = Literal["edited", "encoded"]
 
+SEEN = 2
+"""Prominence of a particle that is seen or selected."""
 FAINTEST = 0.35
 MOVED = 1e-6
 
@@ -65,7 +67,7 @@ class Mark:
     def prominence(self) -> int:
         """What a hand means first: 2 seen or selected, 1 off, 0 left out by the top-K filter."""
         seen = self.selected or self.presence is None or self.presence > 0.5
-        return 1 + seen if self.kept else 0
+        return (SEEN if seen else 1) if self.kept else 0
 
     @property
     def label(self) -> str:

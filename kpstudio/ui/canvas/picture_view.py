@@ -18,7 +18,7 @@ from kpstudio.ui.canvas.damage import Content, damage
 from kpstudio.ui.canvas.frame import paint_band, paint_chip, paint_frame, paint_sentence
 from kpstudio.ui.canvas.linked import LinkedViews
 from kpstudio.ui.canvas.mapping import Framing, Point, Viewport, fit_scale, zoomed
-from kpstudio.ui.canvas.marks import Mark, MarkReader
+from kpstudio.ui.canvas.marks import SEEN, Mark, MarkReader
 from kpstudio.ui.canvas.palette import CanvasColours
 from kpstudio.ui.canvas.particle_items import ParticleOverlay
 from kpstudio.ui.canvas.rendering import Look, Renderer, background_of, empty_sentence
@@ -106,13 +106,16 @@ class PictureView(QWidget):
         return ParticleOverlay(self._current_marks(), self.viewport, small=self._small)
 
     def mark_at(self, at: Point) -> Mark | None:
-        """Return the particle under a place of the view: its dot, or else its object."""
+        """Return the particle under a place of the view: its dot, or else its object.
+
+        An object goes before the dot of a particle that is off.
+        """
         overlay = self.overlay
-        found = overlay.hit(at)
-        if found is not None:
-            return found
+        dot = overlay.hit(at)
+        if dot is not None and dot.prominence == SEEN:
+            return dot
         row = self._renderer.row_at(self.viewport.to_unit(at))
-        return next((mark for mark in overlay.marks if mark.row == row and mark.kept), None)
+        return next((mark for mark in overlay.marks if mark.row == row and mark.kept), dot)
 
     @property
     def is_small(self) -> bool:

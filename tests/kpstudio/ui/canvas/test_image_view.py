@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.exceptions import capture_exceptions
 
 from kpstudio.session.document import MediaInfo
-from kpstudio.session.edits import KeepTop, MoveParticles
+from kpstudio.session.edits import KeepTop, MoveParticles, SetPresence
 from kpstudio.session.pictures import Picture
 from kpstudio.session.session import Session
 from kpstudio.session.view import Role
@@ -392,7 +392,9 @@ def see(session: Session, role: Role, squares: dict[int, tuple[slice, slice]]) -
     """Hand the session a newer picture with these masks."""
     pixels, revision = np.zeros((32, 32, 3), np.uint8), session.revision
     masks = {"masks": masks_of(squares)}
-    picture = Picture(pixels, revision, 0, base=revision + 1, extras=masks)
+    shown = session.picture(role)
+    base = revision + 1 if shown is None else max(revision, shown.base) + 1
+    picture = Picture(pixels, revision, 0, base=base, extras=masks)
     assert session.receive_picture(role, 1, 1, picture)
 
 
@@ -427,6 +429,18 @@ def test_a_dot_goes_before_an_object_and_a_large_mask_is_ground(masked: Session,
     assert row_at(canvas, (0.2, 0.3)) is None, "a mask of half a picture"
     assert row_at(canvas, (-1.2, -0.7)) is None, "outside of the picture"
     assert row_at(canvas, (-0.9, 0.1)) is None
+
+
+def test_an_object_goes_before_a_dot_that_is_off(masked: Session, show) -> None:
+    canvas = show(masked)
+    masked.commit(SetPresence(0, (4,), (0.0,)))
+    see(masked, "edited", {3: np.s_[10:20, 10:20]})
+    assert row_at(canvas, (0.0, 0.0)) == 3
+    see(masked, "edited", {})
+    assert row_at(canvas, (0.0, 0.0)) == 4
+    masked.update_view(selection=frozenset({4}))
+    see(masked, "edited", {3: np.s_[10:20, 10:20]})
+    assert row_at(canvas, (0.0, 0.0)) == 4
 
 
 def test_an_object_that_is_filtered_cannot_be_taken(masked: Session, show) -> None:
