@@ -102,7 +102,7 @@ class DockTitle(QWidget):
         self._float = self._button(f"Float the panel {panel.title}", "Float or dock this panel")
         self._float.clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
         self._close = self._button(f"Close the panel {panel.title}", "Close this panel")
-        self._close.clicked.connect(dock.close)
+        self._close.clicked.connect(dock.toggleViewAction().trigger)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 6, 6, 4)
         row.setSpacing(2)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QScrollBar,
+    QToolButton,
     QWidget,
 )
 
@@ -127,9 +128,16 @@ def test_in_a_low_window_panels_share_their_room(make_window, session):
     assert window.tabifiedDockWidgets(window.docks.dock("particle")) == []
 
 
-def test_a_closed_panel_stays_closed_until_it_is_asked_for(window, session):
+@pytest.mark.parametrize("by", ["menu", "its button"])
+def test_a_closed_panel_stays_closed_until_it_is_asked_for(window, session, by: str):
     open_document(session)
-    window.docks.dock("layers").toggleViewAction().trigger()
+    dock = window.docks.dock("layers")
+    if by == "menu":
+        dock.toggleViewAction().trigger()
+    else:
+        buttons = dock.titleBarWidget().findChildren(QToolButton)
+        close = next(button for button in buttons if button.accessibleName().startswith("Close"))
+        close.click()
     assert "layers" not in shown(window)
     window.set_preset("present")
     window.set_preset("edit")
