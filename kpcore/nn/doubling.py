@@ -20,7 +20,6 @@ and convolves plainly, with a sixth of those errors.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from functools import cache
 from itertools import pairwise
 
@@ -30,7 +29,7 @@ from torch import Tensor, nn
 
 from kpcore.drafting import drafting, is_drafting
 from kpcore.nn.blocks import ConvBlock, UpCNN
-from kpcore.nn.half_precision import fastest, gains_by_halving
+from kpcore.nn.half_precision import fastest, gains_by_halving, halved
 from kpcore.nn.winograd import bias_of, input_transform, output_transform, transformed
 
 _PORTION = 16384
@@ -207,8 +206,7 @@ class PlainDoubling(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         """Take a copy of the convolution."""
         super().__init__()
-        rough = deepcopy(conv).bfloat16().requires_grad_(False)
-        self.conv = rough.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.conv = halved(conv)
 
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B D H W"]:
         """Return the convolved map at twice the size, in the precision of what was given."""

@@ -36,8 +36,7 @@ class DraftedConvolution(nn.Module):
         """
         super().__init__()
         self.exact = exact
-        rough = deepcopy(conv).bfloat16().requires_grad_(False)
-        self.rough = rough.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.rough = halved(conv)
 
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
         """Return the convolved maps."""
@@ -45,6 +44,12 @@ class DraftedConvolution(nn.Module):
             return self.exact(maps)
         halved = maps.to(torch.bfloat16, memory_format=torch.channels_last)
         return self.rough(halved).to(maps.dtype)
+
+
+def halved(conv: nn.Conv2d) -> nn.Conv2d:
+    """Return a copy of a convolution in bfloat16, for maps that lie channels last."""
+    rough = deepcopy(conv).bfloat16().requires_grad_(False)
+    return rough.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def gains_by_halving(conv: nn.Conv2d) -> bool:

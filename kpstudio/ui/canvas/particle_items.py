@@ -6,9 +6,8 @@ Everything is drawn in points of the view, never of the picture, so that zoom do
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TypeAlias
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import (
@@ -22,6 +21,7 @@ from PySide6.QtGui import (
     QPolygonF,
 )
 
+from kpstudio.ui.canvas.label_areas import label_areas
 from kpstudio.ui.canvas.mapping import Point, Viewport
 from kpstudio.ui.canvas.marks import Mark, nearest_mark
 from kpstudio.ui.canvas.palette import Shape, colour_of, shape_of
@@ -36,10 +36,6 @@ _DOT = 6.5
 _SMALL_DOT = 3.5
 _FAINT = 0.22
 _CLEAR = 0.6
-Area: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom, in points. Plain numbers: Qt's own cost ten times as much here."""
-_CELL = 48.0
-"""Points: farther apart, a dot and the numbers of two particles do not meet."""
 _KEPT_BOX = 600
 """Device pixels of the largest glimpse box that is kept as a picture."""
 _HALO = QColor(0, 0, 0, 110)
@@ -139,18 +135,10 @@ class ParticleOverlay:
         if self._small:
             return tuple(QRectF() for _ in self.marks)
         name = font.toString()
-        areas: list[Area] = [(0.0, 0.0, 0.0, 0.0)] * len(self.marks)
+        sizes = [_number_size(mark.label, name, ratio) for mark in self.marks]
         faint = [gives_way(mark) for mark in self.marks]
-        near = _neighbours(self._places, faint)
-        for index in reversed(range(len(areas))):
-            size = _number_size(self.marks[index].label, name, ratio)
-            corners = _corners(self._places[index], size)
-            if self.marks[index].selected or faint[index] or not near[index]:
-                areas[index] = corners[0]
-                continue
-            taken = [areas[other] for other in near[index] if other > index]
-            dots = [_dot_area(self._places[other]) for other in near[index]]
-            areas[index] = min(corners, key=lambda area: 2 * _met(area, taken) + _met(area, dots))
+        fixed = [mark.selected for mark in self.marks]
+        areas = label_areas(self._places, sizes, _DOT, faint, fixed)
         return tuple(QRectF(x, y, right - x, below - y) for x, y, right, below in areas)
 
     def _is_asked(self, x: float, y: float, reach: float) -> bool:
@@ -199,45 +187,6 @@ def dot_picture(identity: int, small: bool, selected: bool, hovered: bool, ratio
 def on_grid(corner: Point, ratio: float) -> QPointF:
     """Return the nearest corner on whole device pixels, where a kept picture stays crisp."""
     return QPointF(round(corner[0] * ratio) / ratio, round(corner[1] * ratio) / ratio)
-
-
-def _corners(place: Point, size: Point) -> tuple[Area, ...]:
-    """Return where a number may stand about its dot, the usual place first."""
-    (x, y), (width, height) = place, size
-    right, left = x + _DOT * 0.7, x - _DOT * 0.7 - width
-    above, below = y - _DOT * 0.6 - height, y + _DOT * 0.6
-    corners = ((right, above), (left, above), (right, below), (left, below))
-    return tuple((x, y, x + width, y + height) for x, y in corners)
-
-
-def _dot_area(place: Point) -> Area:
-    return (place[0] - _DOT, place[1] - _DOT, place[0] + _DOT, place[1] + _DOT)
-
-
-def _met(area: Area, others: Sequence[Area]) -> int:
-    """Return how many of the others an area overlaps."""
-    left, top, right, bottom = area
-    return sum(x < right and left < to and y < bottom and top < end for x, y, to, end in others)
-
-
-def _neighbours(places: Sequence[Point], faint: Sequence[bool]) -> list[list[int]]:
-    """Return for each place the clear others whose dots or numbers may be in its number's way."""
-    cells = [(x // _CELL, y // _CELL) for x, y in places]
-    held: dict[tuple[float, float], list[int]] = {}
-    for index, cell in enumerate(cells):
-        if not faint[index]:
-            held.setdefault(cell, []).append(index)
-    return [
-        [other for near in _around(cell) for other in held.get(near, ()) if other != index]
-        for index, cell in enumerate(cells)
-    ]
-
-
-def _around(cell: tuple[float, float]) -> Iterator[tuple[float, float]]:
-    """Yield a cell and the eight about it."""
-    for down in (-1.0, 0.0, 1.0):
-        for across in (-1.0, 0.0, 1.0):
-            yield cell[0] + across, cell[1] + down
 
 
 def gives_way(mark: Mark) -> bool:

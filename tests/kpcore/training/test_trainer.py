@@ -340,13 +340,12 @@ def test_weights_of_another_model_are_refused(
         launch.start(_request(weights=weights, **changes), tmp_path / "second")
 
 
-@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor has no such flag")
 def test_numbers_below_the_normal_range_count_as_zero_in_training(tmp_path: Path, toy: ModuleType):
-    torch.set_flush_denormal(False)
+    can = torch.set_flush_denormal(False)
     tiny = torch.tensor([1e-40])
     assert float(tiny * 0.5) > 0.0
     try:
         _train(tmp_path / "run")
-        assert float(tiny * 0.5) == 0.0
+        assert (float(tiny * 0.5) == 0.0) == can, "as far as the processor can"
     finally:
         torch.set_flush_denormal(False)
